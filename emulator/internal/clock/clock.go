@@ -1,0 +1,36 @@
+// Package clock is the only place where the house learns what time it is.
+//
+// Real follows the machine (and, inside testing/synctest, the bubble). Manual stands still until it is moved.
+package clock
+
+import "time"
+
+// Clock tells the time and makes timers.
+type Clock interface {
+	Now() time.Time
+	// NewTimer returns a timer that fires once, d from now; at once when d is not positive.
+	NewTimer(d time.Duration) Timer
+}
+
+// Timer is a time.Timer behind an interface. As with Go 1.23's timers, no stale tick is received after Stop or Reset.
+type Timer interface {
+	C() <-chan time.Time
+	// Reset makes the timer fire d from now, whether or not it has fired.
+	Reset(d time.Duration)
+	Stop()
+}
+
+// Real is the machine's clock.
+type Real struct{}
+
+// Now returns time.Now in UTC.
+func (Real) Now() time.Time { return time.Now().UTC() }
+
+// NewTimer returns a timer of package time.
+func (Real) NewTimer(d time.Duration) Timer { return realTimer{time.NewTimer(d)} }
+
+type realTimer struct{ t *time.Timer }
+
+func (r realTimer) C() <-chan time.Time   { return r.t.C }
+func (r realTimer) Reset(d time.Duration) { r.t.Reset(d) }
+func (r realTimer) Stop()                 { r.t.Stop() }

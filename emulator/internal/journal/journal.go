@@ -1,0 +1,53 @@
+// Package journal keeps what happened, in order: append, read, follow.
+//
+// An entry is a topic and bytes; what the bytes mean is the caller's. There are two engines behind one interface and one test
+// suite: Stream, on an embedded NATS JetStream, and Memory, for tests inside testing/synctest, where JetStream cannot run.
+package journal
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Topic sorts entries.
+type Topic string
+
+// The topics of the house.
+const (
+	Changes Topic = "change" // a JSON events.Record: what a registry changed, with its events
+	Steps   Topic = "step"   // a JSON events.Step: what became of an event
+)
+
+// Entry is one line of the journal.
+type Entry struct {
+	Seq   uint64    // position, from 1, growing; Notes that were written together share one
+	At    time.Time // when it was written, by the machine's clock
+	Topic Topic
+	Data  []byte // the reader may keep it and must not change it
+}
+
+// ErrClosed is returned by every method after Close.
+var ErrClosed = errors.New("journal: closed")
+
+// Journal is an ordered, durable list of entries and a few named values beside it. All methods may be called at once.
+type Journal interface {
+	// Append writes an entry and returns its position. When it returns, the entry survives a kill -9 of this process.
+	Append(ctx context.Context, topic Topic, data []byte) (seq uint64, err error)
+	// Note writes an entry soon, in the order of the calls. It blocks while too many notes wait to be written (65,536).
+	Note(topic Topic, data []byte)
+	// Sync returns when every note made before can be read.
+	Sync(ctx context.Context) error
+	// Read yields the kept entries from position from on, up to the last one at the time of the call. No topics: all.
+	Read(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error]
+	// Follow yields as Read does and then every new entry as it is written, until ctx or the journal ends.
+	Follow(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error]
+	// Bounds returns the positions of the oldest kept and of the last entry; 1 and 0 when there is none.
+	Bounds(ctx context.Context) (first, last uint64, err error)
+	// Put keeps a small value under a name of [a-z0-9.-]; Get returns it, and nil when there is none.
+	Put(ctx context.Context, name string, value []byte) error
+	Get(ctx context.Context, name string) ([]byte, error)
+	// Close writes the waiting notes, ends every Follow, and gives up the files.
+	Close() error
+}

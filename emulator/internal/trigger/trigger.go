@@ -1,0 +1,69 @@
+// Package trigger decides what becomes of an event: match → window → pack → target.
+//
+// A trigger is a plain value that a façade compiles from its cloud's words. The engine reads records in order, finds the triggers
+// that match each event by an index, and gives every trigger one goroutine that owns its open batch and its timer.
+package trigger
+
+import (
+	"context"
+	"time"
+
+	"github.com/regcast/regcast/events"
+)
+
+// Trigger says which events go where, and in what groups.
+type Trigger struct {
+	ID     string
+	Name   string
+	Match  Match
+	Window Window
+	// Actions take each batch, one after another, in this order.
+	Actions []Action
+	// Paused triggers lose the events that come meanwhile, as the clouds' do.
+	Paused bool
+}
+
+// Match is what the engine's index and predicate need. Empty strings match everything.
+type Match struct {
+	Source   string   // events.Event.Source
+	Registry string   // events.Change.Registry
+	Types    []string // events.Event.Type; at least one
+	// Accept looks at what the index cannot; when it says no it says why: the field, the value wanted and the value got.
+	// Nil accepts everything.
+	Accept func(events.Event) (ok bool, why string)
+}
+
+// Window bounds a batch: it goes when it holds Count events or Bytes bytes of bodies, or Cutoff after its first event.
+type Window struct {
+	Count  int           // at least 1
+	Bytes  int           // 0: no bound
+	Cutoff time.Duration // more than 0
+}
+
+// Action is one thing done with each batch.
+type Action struct {
+	// Keep leaves an event out of this action when it returns false; why says so in a sentence. Nil keeps all.
+	Keep func(events.Event) (ok bool, why string)
+	// Pack makes the payload. An error loses the batch for this action.
+	Pack   func([]events.Event) ([]byte, error)
+	Target Target
+}
+
+// Delivery is one payload on its way to a target.
+type Delivery struct {
+	Events  []events.Event
+	Payload []byte
+}
+
+// Outcome is what became of a delivery. The zero value is: delivered, nothing to say.
+type Outcome struct {
+	Lost bool   // given up; the events are not tried again
+	Text string // for people: "to 812 connections of d5d…/ws", or the reason of the loss
+	Data map[string]any
+}
+
+// Target takes deliveries in order and answers one Outcome for each. While a call runs, later deliveries of the same trigger
+// gather, and the next call takes them all: under load a target sees many at once and can join them.
+type Target interface {
+	Deliver(ctx context.Context, ds []Delivery) []Outcome
+}

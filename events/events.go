@@ -1,0 +1,101 @@
+// Package events holds what can happen in a container registry, in no cloud's words.
+//
+// A Change is one thing that happened to a repository. A Record is what one request changed, all at once, together with the
+// Events that each cloud makes of it. The package is types and pure functions: no I/O, no clock, no randomness.
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind says what a Change did.
+type Kind string
+
+// The four things that can happen to a repository.
+const (
+	ImageCreated Kind = "image-created" // a manifest the repository did not have
+	TagAttached  Kind = "tag-attached"
+	TagDetached  Kind = "tag-detached"
+	ImageDeleted Kind = "image-deleted"
+)
+
+// Change is one thing that happened to one repository.
+type Change struct {
+	Kind       Kind   `json:"kind"`
+	Registry   string `json:"registry_id"`
+	Repository string `json:"repository"` // without the registry id
+	// Tag is the tag attached or detached. On ImageCreated it is the tag of the same request, or empty: information only.
+	Tag       string `json:"tag,omitempty"`
+	Digest    string `json:"digest,omitempty"`
+	MediaType string `json:"media_type,omitempty"`
+	Size      int64  `json:"size,omitempty"` // bytes of the manifest
+	// Silent marks an image that no cloud hears of until it has a tag (the switch for children of an index).
+	Silent bool      `json:"silent,omitempty"`
+	At     time.Time `json:"at"`
+	// Rev tells apart changes that are equal in everything else. It is given once, when the change is published, and recorded.
+	Rev uint64 `json:"rev"`
+}
+
+// Validate reports the first thing that makes c no change at all.
+func (c Change) Validate() error {
+	switch c.Kind {
+	case ImageCreated, ImageDeleted:
+		if c.Digest == "" {
+			return fmt.Errorf("change: %s needs a digest", c.Kind)
+		}
+	case TagAttached, TagDetached:
+		if c.Tag == "" {
+			return fmt.Errorf("change: %s needs a tag", c.Kind)
+		}
+	default:
+		return fmt.Errorf("change: kind %q: want %s, %s, %s or %s", c.Kind, ImageCreated, TagAttached, TagDetached, ImageDeleted)
+	}
+	if c.Repository == "" {
+		return errors.New("change: repository is empty")
+	}
+	return nil
+}
+
+// Event is a Change in one cloud's words.
+type Event struct {
+	ID     string `json:"id"`     // derived from the change: the same change has the same ID in every replay
+	Source string `json:"source"` // the cloud: "yandex"
+	Type   string `json:"type"`   // the cloud's word: "create-image-tag"
+	Of     int    `json:"of"`     // index of the change in the record
+	// Body is the message as the cloud delivers it.
+	Body json.RawMessage `json:"body"`
+	// Change is what the event tells of; filled in by DecodeRecord.
+	Change Change `json:"-"`
+}
+
+// Record is what one request changed, in the order in which it happened. It is written to the journal as a whole or not at all.
+type Record struct {
+	Origin  string   `json:"origin"` // OriginRegistry or OriginEmit
+	Changes []Change `json:"changes"`
+	Events  []Event  `json:"events"`
+}
+
+// Where a record comes from. The registry's contents are the sum of the records of OriginRegistry.
+const (
+	OriginRegistry = "registry"
+	OriginEmit     = "emit"
+)
+
+// DecodeRecord reads a record as json.Marshal wrote it.
+func DecodeRecord(data []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Record{}, fmt.Errorf("record: %w", err)
+	}
+	for i := range r.Events {
+		of := r.Events[i].Of
+		if of < 0 || of >= len(r.Changes) {
+			return Record{}, fmt.Errorf("record: event %s tells of change %d of %d", r.Events[i].ID, of, len(r.Changes))
+		}
+		r.Events[i].Change = r.Changes[of]
+	}
+	return r, nil
+}
