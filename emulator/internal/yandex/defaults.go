@@ -1,0 +1,22 @@
+package yandex
+
+import _ "embed"
+
+// The ids of the resources that exist without any set-up. They never change; the README and the health answer name them.
+const (
+	CloudID          = "b1gregcastcloud00000"
+	FolderID         = "b1gregcastfolder0000"
+	RegistryID       = "crpregcastregistry00"
+	GatewayID        = "d5dregcastgateway000"
+	ServiceAccountID = "ajeregcastaccount000"
+	TriggerID        = "a1sregcasttrigger000"
+
+	TriggerName = "regcast-default"
+	DefaultPath = "/ws" // of the default gateway; where the default trigger broadcasts
+)
+
+//go:embed default-gateway.yaml
+var defaultGateway []byte
+
+//go:embed default-trigger.yaml
+var defaultTrigger []byte

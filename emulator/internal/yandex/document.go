@@ -1,0 +1,389 @@
+package yandex
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// FileError is everything that is wrong with one file, so that it is mended in one go.
+type FileError struct {
+	// Problems stand in the order of their lines, each as "FILE:LINE: field.path: what is wrong and what is wanted".
+	Problems []string
+}
+
+// Error is the problems, one a line.
+func (e *FileError) Error() string { return strings.Join(e.Problems, "\n") }
+
+// place is where in a file a value stands.
+type place struct {
+	file string
+	line int
+	path string // "rule.container_registry.tag"; empty for the document itself
+}
+
+func (p place) String() string {
+	s := p.path
+	if p.file != "" {
+		s = strings.TrimSuffix(fmt.Sprintf("%s:%d: %s", p.file, p.line, p.path), ": ")
+	}
+	return s
+}
+
+// document is a file while it is read: it gathers what is wrong and what is worth a warning.
+type document struct {
+	file     string
+	camel    bool // field names may be camelCase, as the REST API's JSON has them
+	roots    []field
+	problems []remark
+	warnings []remark
+}
+
+type remark struct {
+	at   place
+	text string
+}
+
+// read parses YAML, or JSON, which is YAML with few exceptions. Empty documents are left out.
+func read(file string, data []byte, camel bool) *document {
+	d := &document{file: file, camel: camel}
+	var nodes []yaml.Node
+	if err := yaml.Load(data, &nodes, yaml.WithAllDocuments()); err != nil {
+		line, text := 1, err.Error()
+		var le *yaml.LoadError
+		if errors.As(err, &le) {
+			line, text = max(1, le.Mark.Line), le.Message
+		}
+		d.problems = append(d.problems, remark{place{file, line, ""}, "got what is neither YAML nor JSON: " + text})
+		return d
+	}
+	for i := range nodes {
+		if len(nodes[i].Content) == 1 && nodes[i].Content[0].Tag != "!!null" {
+			d.roots = append(d.roots, field{doc: d, node: nodes[i].Content[0], at: place{file, nodes[i].Content[0].Line, ""}})
+		}
+	}
+	return d
+}
+
+// err returns what is wrong, in the order of lines, or nil.
+func (d *document) err() error {
+	if len(d.problems) == 0 {
+		return nil
+	}
+	return &FileError{Problems: lines(d.problems)}
+}
+
+func lines(rs []remark) []string {
+	slices.SortStableFunc(rs, func(a, b remark) int { return cmp.Compare(a.at.line, b.at.line) })
+	out := make([]string, 0, len(rs))
+	for _, r := range rs {
+		out = append(out, r.at.String()+": "+r.text)
+	}
+	return slices.Compact(out)
+}
+
+// field is one value of a document, or the place where one is missing.
+type field struct {
+	doc  *document
+	node *yaml.Node // nil: not there
+	at   place
+	mute bool // its mapping is not there or no mapping, which has been said
+}
+
+func (f field) given() bool { return f.node != nil && f.value().Tag != "!!null" }
+
+// value is the node behind aliases.
+func (f field) value() *yaml.Node {
+	n := f.node
+	for n.Kind == yaml.AliasNode && n.Alias != nil {
+		n = n.Alias
+	}
+	return n
+}
+
+func (f field) refuse(format string, args ...any) {
+	if f.mute {
+		return
+	}
+	f.doc.problems = append(f.doc.problems, remark{f.at, fmt.Sprintf(format, args...)})
+}
+
+func (f field) warn(format string, args ...any) {
+	f.doc.warnings = append(f.doc.warnings, remark{f.at, fmt.Sprintf(format, args...)})
+}
+
+// got says in a word or two what stands there.
+func (f field) got() string {
+	if !f.given() {
+		return "nothing"
+	}
+	switch n := f.value(); n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	default:
+		return quote(n.Value)
+	}
+}
+
+// quote keeps what is shown of a wrong value short.
+func quote(s string) string {
+	const most = 80
+	if len(s) > most {
+		cut := most
+		for !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		return fmt.Sprintf("%q… (%d bytes)", s[:cut], len(s))
+	}
+	return strconv.Quote(s)
+}
+
+// text reads a scalar; anything else is refused. A field that is not there is empty.
+func (f field) text() string {
+	if !f.given() {
+		return ""
+	}
+	n := f.value()
+	if n.Kind != yaml.ScalarNode {
+		f.refuse("got %s, want a string", f.got())
+		return ""
+	}
+	return n.Value
+}
+
+// shorter reads a scalar of at most limit bytes.
+func (f field) shorter(limit int) string {
+	s := f.text()
+	if len(s) > limit {
+		f.refuse("got %d bytes, want at most %d", len(s), limit)
+	}
+	return s
+}
+
+// id reads an id: the cloud bounds its length and nothing else.
+func (f field) id() string { return f.shorter(50) }
+
+// required refuses a field that is missing or empty; want says what belongs there.
+func (f field) required(want string) field {
+	if !f.given() || f.value().Kind == yaml.ScalarNode && f.value().Value == "" {
+		f.refuse("got nothing, want %s", want)
+	}
+	return f
+}
+
+// number reads an integer, quoted or not, within bounds.
+func (f field) number(low, high int) int {
+	if !f.given() {
+		return 0
+	}
+	n, err := strconv.Atoi(f.value().Value)
+	if f.value().Kind != yaml.ScalarNode || err != nil || n < low || n > high {
+		f.refuse("got %s, want a whole number from %d to %d", f.got(), low, high)
+		return max(low, 1)
+	}
+	return n
+}
+
+// seconds reads a duration in the spelling of protobuf's JSON, "1.5s", within bounds.
+func (f field) seconds(low, high time.Duration) time.Duration {
+	if !f.given() {
+		return 0
+	}
+	text := f.value().Value
+	d, err := time.ParseDuration(text)
+	plain := strings.Trim(strings.TrimSuffix(text, "s"), "0123456789.") == "" && strings.HasSuffix(text, "s")
+	if f.value().Kind != yaml.ScalarNode || err != nil || !plain || d < low || d > high {
+		f.refuse("got %s, want seconds from %gs to %gs, such as \"10s\"", f.got(), low.Seconds(), high.Seconds())
+		return low
+	}
+	return d
+}
+
+// items reads a list.
+func (f field) items() []field {
+	if !f.given() {
+		return nil
+	}
+	n := f.value()
+	if n.Kind != yaml.SequenceNode {
+		f.refuse("got %s, want a list", f.got())
+		return nil
+	}
+	var out []field
+	for i, c := range n.Content {
+		item := field{doc: f.doc, node: c, at: place{f.at.file, c.Line, fmt.Sprintf("%s[%d]", f.at.path, i)}}
+		if !item.given() {
+			item.refuse("got nothing, want an entry")
+			continue
+		}
+		out = append(out, item)
+	}
+	return out
+}
+
+type member struct {
+	key string
+	field
+}
+
+// members reads a mapping with any keys, in order. Keys that stand twice are refused, merge keys (<<) are followed.
+func (f field) members() []member { return f.spelled(func(key string) string { return key }) }
+
+func (f field) spelled(as func(string) string) []member {
+	if !f.given() {
+		return nil
+	}
+	if f.value().Kind != yaml.MappingNode {
+		f.refuse("got %s, want a mapping", f.got())
+		return nil
+	}
+	return f.collect(f.value(), as, make(map[string]int), 0)
+}
+
+func (f field) collect(n *yaml.Node, as func(string) string, seen map[string]int, depth int) []member {
+	const deepest = 8
+	var out []member
+	var merged []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if k.Tag == "!!merge" {
+			merged = append(merged, v)
+			continue
+		}
+		key := as(k.Value)
+		m := member{key, field{doc: f.doc, node: v, at: place{f.at.file, k.Line, join(f.at.path, key)}}}
+		switch line, twice := seen[key]; {
+		case k.Kind != yaml.ScalarNode:
+			m.refuse("got a key that is no word")
+		case twice && depth > 0: // the mapping's own keys win over merged ones
+		case twice:
+			m.refuse("got it twice, the first time in line %d; want it once", line)
+		default:
+			seen[key] = k.Line
+			out = append(out, m)
+		}
+	}
+	switch {
+	case len(merged) == 0:
+	case len(merged) > 1 || depth == deepest || (field{node: merged[0]}).value().Kind != yaml.MappingNode:
+		f.refuse("got a merge key (<<) that is more than one mapping, want the fields written out")
+	default:
+		out = append(out, f.collect(field{node: merged[0]}.value(), as, seen, depth+1)...)
+	}
+	return out
+}
+
+// object reads a mapping with a fixed set of keys; others are refused with the closest known one.
+func (f field) object(known ...string) object {
+	o := object{f, make(map[string]field)}
+	as := func(key string) string { return key }
+	if f.doc.camel {
+		as = snake
+	}
+	for _, m := range f.spelled(as) {
+		if !slices.Contains(known, m.key) {
+			m.refuse("unknown field, %s", suggest(m.key, known))
+			continue
+		}
+		o.fields[m.key] = m.field
+	}
+	return o
+}
+
+type object struct {
+	field
+	fields map[string]field
+}
+
+// get returns a member; one that is missing has the line of its mapping.
+func (o object) get(key string) field {
+	if f, ok := o.fields[key]; ok {
+		return f
+	}
+	return field{doc: o.doc, at: place{o.at.file, o.at.line, join(o.at.path, key)}, mute: o.got() != "a mapping"}
+}
+
+// has tells which of the keys are given, in their order.
+func (o object) has(keys ...string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !o.get(k).given() })
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func snake(key string) string {
+	var b strings.Builder
+	for _, r := range key {
+		if unicode.IsUpper(r) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// suggest names the known word closest to a wrong one, or all of them when none is close.
+func suggest(wrong string, known []string) string {
+	best, closest := "", len(wrong)/3+2
+	for _, k := range known {
+		d := distance(wrong, k)
+		if len(wrong) > 3 && strings.HasPrefix(k, wrong) {
+			d = 1
+		}
+		if d < closest {
+			best, closest = k, d
+		}
+	}
+	if best != "" {
+		return "want " + best
+	}
+	return "want " + oneOf(known)
+}
+
+func oneOf(words []string) string {
+	switch len(words) {
+	case 0:
+		return "none"
+	case 1:
+		return words[0]
+	}
+	return "one of " + strings.Join(words, ", ")
+}
+
+// distance is Levenshtein's, in bytes; long words are not worth the work.
+func distance(a, b string) int {
+	if len(a) > 100 || len(b) > 100 {
+		return 100
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,308 @@
+package yandex
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Spec is what a gateway does, read from an OpenAPI 3 specification with the cloud's extensions.
+type Spec struct {
+	Paths []*Path // by priority: the first that matches a request is the one that takes it
+	// Warnings say, each with file and line, what is accepted and not emulated.
+	Warnings []string
+}
+
+// Path is one path key. Connections belong to the path that let them in; a broadcast names it by its key.
+type Path struct {
+	Key      string // the template as it is written: "/rooms/{room}"
+	segments []segment
+
+	Connect, Message, Disconnect *Operation
+	// Methods holds the plain operations by HTTP method, and under AnyMethod the one that takes all other methods.
+	Methods map[string]*Operation
+
+	// guarded is the security requirement of the whole gateway: it holds for the connect operation even if there is none.
+	guarded string
+}
+
+// AnyMethod is the key of x-yc-apigateway-any-method in Path.Methods.
+const AnyMethod = "*"
+
+// Socket tells whether the path takes WebSocket connections: any one of the three operations suffices.
+func (p *Path) Socket() bool { return p.Connect != nil || p.Message != nil || p.Disconnect != nil }
+
+// Operation is what is done for one kind of request.
+type Operation struct {
+	Parameters []Parameter
+	Type       string // of the integration: "dummy", "cloud_functions", …; empty: none
+	Dummy      *Dummy // only if Type is "dummy"
+	// Authorizer names the security scheme that guards the operation; empty: none.
+	Authorizer string
+}
+
+// Parameter is a value of the request that answers may contain as {Name}.
+type Parameter struct {
+	Name    string
+	In      string // "path", "query", "header" or "cookie"
+	Default string
+}
+
+const (
+	connectKey     = "x-yc-apigateway-websocket-connect"
+	messageKey     = "x-yc-apigateway-websocket-message"
+	disconnectKey  = "x-yc-apigateway-websocket-disconnect"
+	anyMethodKey   = "x-yc-apigateway-any-method"
+	integrationKey = "x-yc-apigateway-integration"
+	authorizerKey  = "x-yc-apigateway-authorizer"
+
+	dummyType = "dummy"
+)
+
+func socketKeys() []string { return []string{connectKey, messageKey, disconnectKey} }
+
+func methods() []string {
+	return []string{"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+}
+
+func integrations() []string {
+	return []string{dummyType, "cloud_functions", "serverless_containers", "http", "object_storage", "cloud_datasphere",
+		"cloud_datastreams", "cloud_ymq", "cloud_ydb"}
+}
+
+// ParseSpec reads a specification, YAML or JSON. What regcast has no use for is left alone; what it reads it reads strictly.
+// The error is a *FileError that names all problems.
+func ParseSpec(file string, data []byte) (*Spec, error) {
+	d := read(file, data, false)
+	spec := &Spec{}
+	switch {
+	case len(d.problems) > 0:
+	case len(d.roots) != 1:
+		d.problems = append(d.problems, remark{place{file, 1, ""}, fmt.Sprintf("got %d documents, want one", len(d.roots))})
+	default:
+		spec = parseSpec(d.roots[0])
+		if i := strings.Index(string(data), "${var."); i >= 0 {
+			at := place{file, 1 + strings.Count(string(data[:i]), "\n"), ""}
+			d.warnings = append(d.warnings, remark{at, "not emulated: variables; ${var.…} stays as it is written"})
+		}
+	}
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	spec.Warnings = lines(d.warnings)
+	return spec, nil
+}
+
+func parseSpec(f field) *Spec {
+	root := f.open()
+	version := root.get("openapi").required("3.0.0")
+	if v := version.text(); v != "" && !strings.HasPrefix(v, "3.") {
+		version.refuse("got %s, want 3.0.0", quote(v))
+	}
+	r := specReader{root: root, guard: root.authorizer()}
+	spec := &Spec{}
+	paths := root.get("paths").required("at least one path")
+	for _, m := range paths.members() {
+		if !strings.HasPrefix(m.key, "x-") {
+			spec.Paths = append(spec.Paths, r.path(m))
+		}
+	}
+	if paths.got() == "a mapping" && len(spec.Paths) == 0 {
+		paths.refuse("got an empty mapping, want at least one path")
+	}
+	slices.SortStableFunc(spec.Paths, byPriority)
+	return spec
+}
+
+// open reads a mapping and leaves alone the keys that nobody asks for.
+func (f field) open() object {
+	o := object{f, make(map[string]field)}
+	for _, m := range f.members() {
+		o.fields[m.key] = m.field
+	}
+	return o
+}
+
+// strict is open, but for keys that are neither known nor extensions: those are typing errors, as are misspelt extensions of
+// the gateway itself.
+func (f field) strict(known ...string) object {
+	o := f.open()
+	for key, m := range o.fields {
+		extension := strings.HasPrefix(key, "x-")
+		near := slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, "x-") && distance(key, k) <= 3 })
+		if !slices.Contains(known, key) && (!extension || near) {
+			m.refuse("unknown field, %s", suggest(key, known))
+		}
+	}
+	return o
+}
+
+// specReader reads paths with the whole document at hand for $ref and security.
+type specReader struct {
+	root  object
+	guard string // the authorizer that the document names for all operations
+}
+
+// follow goes where a $ref of this document points; other values stay as they are.
+func (r specReader) follow(f field) field {
+	const deepest = 8
+	for range deepest {
+		if f.got() != "a mapping" || !f.open().get("$ref").given() {
+			return f
+		}
+		ref := f.open().get("$ref")
+		pointer, local := strings.CutPrefix(ref.text(), "#/")
+		if !local {
+			ref.refuse("not emulated: a reference out of the file; emulated: #/…")
+			return field{doc: f.doc, at: f.at, mute: true}
+		}
+		to := r.root.field
+		for name := range strings.SplitSeq(pointer, "/") {
+			name = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
+			to = to.open().get(name)
+		}
+		if !to.given() {
+			ref.refuse("got %s, want a place in this file", ref.got())
+			return field{doc: f.doc, at: f.at, mute: true}
+		}
+		f = to
+	}
+	f.refuse("got references more than %d deep, want fewer", deepest)
+	return field{doc: f.doc, at: f.at, mute: true}
+}
+
+func (r specReader) path(m member) *Path {
+	p := &Path{Key: m.key, Methods: make(map[string]*Operation), guarded: r.guard}
+	var err error
+	if p.segments, err = parseTemplate(m.key); err != nil {
+		m.refuse("%v", err)
+	}
+	o := r.follow(m.field).strict(slices.Concat(socketKeys(), methods(),
+		[]string{anyMethodKey, "parameters", "summary", "description", "servers", "$ref"})...)
+	shared := r.parameters(o.get("parameters"), nil)
+	operation := func(key string) *Operation {
+		if !o.get(key).given() {
+			return nil
+		}
+		return r.operation(o.get(key), shared)
+	}
+	p.Connect, p.Message, p.Disconnect = operation(connectKey), operation(messageKey), operation(disconnectKey)
+	for _, key := range socketKeys() {
+		if op := o.get(key); op.given() && !op.open().get(integrationKey).given() {
+			op.refuse("got no %s, want one", integrationKey)
+		}
+	}
+	for _, method := range methods() {
+		if op := operation(method); op != nil {
+			p.Methods[strings.ToUpper(method)] = op
+		}
+	}
+	if op := operation(anyMethodKey); op != nil {
+		p.Methods[AnyMethod] = op
+	}
+	r.warnOfUndeclared(m.field, p)
+	return p
+}
+
+// warnOfUndeclared names the parameters of a template that no operation declares: they are matched, and never put into answers.
+func (r specReader) warnOfUndeclared(f field, p *Path) {
+	declared := func(op *Operation, name string) bool {
+		return op != nil && slices.ContainsFunc(op.Parameters, func(q Parameter) bool { return q.In == "path" && q.Name == name })
+	}
+	for _, s := range p.segments {
+		if s.kind == fixed || declared(p.Connect, s.text) || declared(p.Message, s.text) || declared(p.Disconnect, s.text) {
+			continue
+		}
+		found := false
+		for _, op := range p.Methods {
+			found = found || declared(op, s.text)
+		}
+		if !found {
+			f.warn("the parameter {%s} is not declared under parameters, so no answer can contain it", s.text)
+		}
+	}
+}
+
+func (r specReader) operation(f field, shared []Parameter) *Operation {
+	o := f.strict(integrationKey, "tags", "summary", "description", "externalDocs", "operationId", "parameters", "requestBody",
+		"responses", "callbacks", "deprecated", "security", "servers")
+	op := &Operation{Parameters: r.parameters(o.get("parameters"), shared), Authorizer: r.guard}
+	if o.get("security").given() {
+		op.Authorizer = o.authorizer()
+	}
+	if op.Authorizer != "" {
+		f.warn("not emulated: the authorizer %s; every request is answered 501", op.Authorizer)
+	}
+	if !o.get(integrationKey).given() {
+		f.warn("there is no %s: every request is answered 501", integrationKey)
+		return op
+	}
+	i := r.follow(o.get(integrationKey)).open()
+	kind := i.get("type").required(oneOf(integrations()))
+	op.Type = strings.ReplaceAll(kind.text(), "-", "_")
+	switch {
+	case op.Type == "":
+	case op.Type == dummyType:
+		op.Dummy = parseDummy(i)
+	case slices.Contains(integrations(), op.Type):
+		kind.warn("not emulated: %s integration; every request is answered 501", op.Type)
+	default:
+		kind.refuse("got %s, %s", kind.got(), suggest(op.Type, integrations()))
+	}
+	return op
+}
+
+// authorizer names the first scheme of a security list. An empty requirement ({}) lets everybody in.
+func (o object) authorizer() string {
+	name := ""
+	for _, item := range o.get("security").items() {
+		schemes := item.members()
+		if len(schemes) == 0 {
+			return ""
+		}
+		name = cmp.Or(name, schemes[0].key)
+	}
+	return name
+}
+
+// parameters reads a list of parameters; those of the operation win over those of its path.
+func (r specReader) parameters(f field, shared []Parameter) []Parameter {
+	places := []string{"path", "query", "header", "cookie"}
+	out := slices.Clone(shared)
+	own := make(map[string]bool)
+	for _, item := range f.items() {
+		o := r.follow(item).open()
+		p := Parameter{Name: o.get("name").required("a name").text(), In: o.get("in").required(oneOf(places)).text()}
+		if p.In != "" && !slices.Contains(places, p.In) {
+			o.get("in").refuse("got %s, %s", quote(p.In), suggest(p.In, places))
+		}
+		if schema := o.get("schema"); schema.given() {
+			if d := r.follow(schema).open().get("default"); d.given() && d.got() != "a list" && d.got() != "a mapping" {
+				p.Default = d.text()
+			}
+		}
+		key := p.In + " " + p.Name
+		if own[key] {
+			item.refuse("got the %s parameter %s twice, want it once", p.In, p.Name)
+		}
+		own[key] = true
+		out = slices.DeleteFunc(out, func(q Parameter) bool { return q.Name == p.Name && q.In == p.In })
+		out = append(out, p)
+	}
+	return out
+}
+
+// allow lists the methods a path answers, for the Allow header.
+func (p *Path) allow() string {
+	var out []string
+	for m := range p.Methods {
+		out = append(out, m)
+	}
+	if p.Socket() && p.Methods[http.MethodGet] == nil {
+		out = append(out, http.MethodGet)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
