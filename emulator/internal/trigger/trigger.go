@@ -1,7 +1,8 @@
 // Package trigger decides what becomes of an event: match → window → pack → target.
 //
 // A trigger is a plain value that a façade compiles from its cloud's words. The engine reads records in order, finds the triggers
-// that match each event by an index, and gives every trigger one goroutine that owns its open batch and its timer.
+// that match each event by an index, and gives every trigger that has work one goroutine, which owns its open batch and its timer.
+// Events leave a trigger in the order of the journal, at least once.
 package trigger
 
 import (
@@ -33,7 +34,8 @@ type Match struct {
 	Accept func(events.Event) (ok bool, why string)
 }
 
-// Window bounds a batch: it goes when it holds Count events or Bytes bytes of bodies, or Cutoff after its first event.
+// Window bounds a batch: it goes when it holds Count events, when the next event would not fit into Bytes bytes of bodies, or
+// Cutoff after its first event was read, whichever is first. An event larger than Bytes goes alone.
 type Window struct {
 	Count  int           // at least 1
 	Bytes  int           // 0: no bound
@@ -51,6 +53,7 @@ type Action struct {
 
 // Delivery is one payload on its way to a target.
 type Delivery struct {
+	// Events are at least one, and not to be changed.
 	Events  []events.Event
 	Payload []byte
 }
@@ -63,7 +66,8 @@ type Outcome struct {
 }
 
 // Target takes deliveries in order and answers one Outcome for each. While a call runs, later deliveries of the same trigger
-// gather, and the next call takes them all: under load a target sees many at once and can join them.
+// gather, and the next call takes them all: under load a target sees many at once and can join them. When ctx ends Deliver returns
+// soon; what it then calls lost is handed on again after a restart. A Target that panics has lost what it was given.
 type Target interface {
 	Deliver(ctx context.Context, ds []Delivery) []Outcome
 }

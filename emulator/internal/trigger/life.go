@@ -1,0 +1,153 @@
+package trigger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Run reads records and gives them to the triggers until ctx or the engine ends, which is no error, or Next fails.
+// Triggers keep working on what was read until Close.
+func (e *Engine) Run(ctx context.Context) error {
+	if e.next == nil {
+		return errors.New("trigger: run: no Next")
+	}
+	reader := make(chan struct{})
+	e.mu.Lock()
+	switch {
+	case e.reading.Err() != nil:
+		e.mu.Unlock()
+		return nil
+	case e.reader != nil:
+		e.mu.Unlock()
+		return errors.New("trigger: run: called twice")
+	}
+	e.reader = reader
+	e.mu.Unlock()
+	defer close(reader)
+	defer e.endReading()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.reading, cancel)()
+	var m matcher
+	for {
+		seq, record, err := e.next(ctx)
+		if err == nil {
+			err = e.offer(ctx, &m, seq, record)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("trigger: next record: %w", err)
+		}
+	}
+}
+
+func (e *Engine) endReading() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ended = true
+	e.changed.Broadcast()
+}
+
+// Quiet returns when the record at upTo is read and nothing is in hand but open batches that wait for their cutoff. It returns
+// ErrClosed when reading has ended before upTo, and ctx's error.
+func (e *Engine) Quiet(ctx context.Context, upTo uint64) error {
+	defer context.AfterFunc(ctx, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.changed.Broadcast()
+	})()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for !e.quiet(upTo) {
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("trigger: quiet: %w", ctx.Err())
+		case e.ended && e.read < upTo:
+			return ErrClosed
+		}
+		e.changed.Wait()
+	}
+	return nil
+}
+
+// quiet needs e.mu. An owner that rests beyond its due time is about to wake.
+func (e *Engine) quiet(upTo uint64) bool {
+	if e.read < upTo || e.busy > 0 {
+		return false
+	}
+	now := e.clock.Now()
+	for _, due := range e.resting {
+		if !due.After(now) {
+			return false
+		}
+	}
+	return true
+}
+
+// Close stops reading, sends open batches at once, and waits for the targets. When ctx ends it cancels their calls and waits for
+// them to return; what was not handed on by then is not Done, and Close says how much that is.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	first := e.reading.Err() == nil
+	e.stopReading()
+	reader := e.reader
+	e.mu.Unlock()
+	if ctx.Err() != nil {
+		e.stopHanding()
+	}
+	defer context.AfterFunc(ctx, e.stopHanding)()
+	if reader != nil {
+		<-reader
+	}
+	if first {
+		e.endReading()
+		close(e.closing)
+	}
+	e.owners.Wait()
+	if n := e.abandoned.Load(); n > 0 {
+		return fmt.Errorf("trigger: close: %d events are not handed on: %w", n, context.Cause(ctx))
+	}
+	e.stopHanding()
+	return nil
+}
+
+// began and the following three keep Quiet's books. They are called with the runner's lock held.
+
+func (e *Engine) began(r *runner) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.resting, r)
+	e.busy++
+}
+
+func (e *Engine) rests(r *runner, due time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.resting[r] = due
+	e.idle()
+}
+
+func (e *Engine) slept() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.idle()
+}
+
+func (e *Engine) idle() {
+	if e.busy--; e.busy == 0 {
+		e.changed.Broadcast()
+	}
+}
+
+// readTo tells that the triggers have the record at seq.
+func (e *Engine) readTo(seq uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.read = seq
+	e.changed.Broadcast()
+}

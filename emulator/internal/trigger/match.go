@@ -1,0 +1,105 @@
+package trigger
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/regcast/regcast/events"
+)
+
+// receipt counts what a record still waits for.
+type receipt struct {
+	seq  uint64
+	left atomic.Int32
+}
+
+// release tells that one thing less is waited for.
+func (e *Engine) release(r *receipt) {
+	if r.left.Add(-1) == 0 {
+		e.done(r.seq)
+	}
+}
+
+// matcher is the reader's memory, kept from event to event.
+type matcher struct {
+	wants, others []candidate
+	wanted        []candidate
+	near          []miss
+}
+
+// miss is a trigger of the event's registry that said no.
+type miss struct {
+	Trigger string `json:"trigger"`
+	Why     string `json:"why"`
+}
+
+// offer gives a record's events to the triggers that want them. An error leaves the record undone.
+func (e *Engine) offer(ctx context.Context, m *matcher, seq uint64, record events.Record) error {
+	rec := &receipt{seq: seq}
+	rec.left.Store(1) // the reader's own
+	now := e.clock.Now()
+	for i := range record.Events {
+		ev := &record.Events[i]
+		e.match(m, ev, now)
+		for _, c := range m.wanted {
+			rec.left.Add(1)
+			if err := c.put(ctx, item{event: ev, def: c.def, at: now, record: rec}); err != nil {
+				return err
+			}
+		}
+	}
+	e.release(rec)
+	e.readTo(seq)
+	return nil
+}
+
+// match fills m.wanted and tells the trace.
+func (e *Engine) match(m *matcher, ev *events.Event, now time.Time) {
+	var total int
+	m.wants, m.others, total = e.index.find(ev, m.wants[:0], m.others[:0])
+	m.wanted, m.near = m.wanted[:0], m.near[:0]
+	var paused []candidate
+	for _, c := range m.wants {
+		ok, why := c.def.accept(ev)
+		switch {
+		case !ok:
+			m.miss(c.def, why)
+		case c.def.Paused:
+			m.miss(c.def, "paused")
+			paused = append(paused, c)
+		default:
+			c.matched.Add(1)
+			m.wanted = append(m.wanted, c)
+		}
+	}
+	for _, c := range m.others {
+		m.miss(c.def, "type: want "+c.def.types+", got "+ev.Type)
+	}
+	e.note(matchStep(now, ev, m, total))
+	for _, c := range paused {
+		c.matched.Add(1)
+		c.lost.Add(1)
+		e.note(pausedStep(now, ev, c.def))
+	}
+}
+
+func (m *matcher) miss(def *definition, why string) {
+	if len(m.near) < nearMisses {
+		m.near = append(m.near, miss{def.who, why})
+	}
+}
+
+// accept asks the trigger's own predicate. One that panics has said no.
+func (d *definition) accept(ev *events.Event) (ok bool, why string) {
+	if d.Match.Accept == nil {
+		return true, ""
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			ok, why = false, fmt.Sprintf("its filter panicked: %v", p)
+		}
+	}()
+	return d.Match.Accept(*ev)
+}

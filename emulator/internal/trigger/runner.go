@@ -1,0 +1,241 @@
+package trigger
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
+)
+
+// runner is one trigger at work. Its batch and timer belong to a goroutine, the owner, that lives only while there is work:
+// an idle trigger is this struct and nothing else.
+type runner struct {
+	engine *Engine
+	born   uint64
+	def    *definition // guarded by the index
+
+	mu      sync.Mutex
+	queue   []item
+	held    int // events put and not yet handed on
+	mode    mode
+	retired bool          // removed: nothing waits any more
+	wake    chan struct{} // to a resting owner
+	room    chan struct{} // to the reader, when it waits for held to sink; nil when it does not
+
+	waiting, due             atomic.Int64 // of the open batch: events, and Unix nanoseconds
+	matched, delivered, lost atomic.Uint64
+}
+
+type mode uint8
+
+const (
+	asleep  mode = iota // no owner
+	working             // the owner will look at the queue before it rests
+	resting             // the owner waits for wake or its timer
+)
+
+// put gives an event to the trigger. It waits while the trigger is full.
+func (r *runner) put(ctx context.Context, it item) error {
+	r.mu.Lock()
+	for r.held >= it.def.maxHeld {
+		room := make(chan struct{})
+		r.room = room
+		r.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		r.mu.Lock()
+	}
+	defer r.mu.Unlock()
+	r.held++
+	r.queue = append(r.queue, it)
+	r.rouse()
+	return nil
+}
+
+// flush sends the open batch, in its turn. With retire, whatever a reader still puts that found the trigger before goes at once.
+func (r *runner) flush(retire bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.retired = r.retired || retire
+	if r.mode != asleep { // asleep, nothing is open
+		r.queue = append(r.queue, item{})
+		r.rouse()
+	}
+}
+
+// rouse gets the owner to look at the queue. It needs r.mu.
+func (r *runner) rouse() {
+	switch r.mode {
+	case asleep:
+		if r.wake == nil {
+			r.wake = make(chan struct{}, 1)
+		}
+		r.engine.owners.Go(r.own)
+	case resting:
+		select {
+		case r.wake <- struct{}{}:
+		default: // one that came together with the timer is still there
+		}
+	case working:
+		return
+	}
+	r.mode = working
+	r.engine.began(r)
+}
+
+// own is the owner: it gathers what is in the queue, hands on what is ready, and rests until something is due.
+func (r *runner) own() {
+	var w window
+	var timer clock.Timer
+	defer func() {
+		if timer != nil {
+			timer.Stop()
+		}
+	}()
+	for r.engine.handing.Err() == nil {
+		retired := r.take(&w)
+		if len(w.open.items) > 0 && (retired || r.engine.closed() || !r.engine.clock.Now().Before(w.open.due)) {
+			w.shut()
+		}
+		r.show(w.open)
+		switch {
+		case len(w.ready) > 0:
+			r.deliver(w.ready)
+			clear(w.ready)
+			w.ready = w.ready[:0]
+		case len(w.open.items) > 0:
+			timer = r.engine.arm(timer, w.open.due)
+			r.rest(timer, w.open.due)
+		case r.sleep():
+			return
+		}
+	}
+	r.abandon()
+}
+
+// take moves the queue into the window.
+func (r *runner) take(w *window) (retired bool) {
+	r.mu.Lock()
+	queue := r.queue
+	r.queue = nil
+	retired = r.retired
+	r.mu.Unlock()
+	for _, it := range queue {
+		if w.add(it) {
+			r.engine.note(waitingStep(it, w.open))
+		}
+	}
+	return retired
+}
+
+// rest waits until the batch is due or something else happens.
+func (r *runner) rest(timer clock.Timer, due time.Time) {
+	r.mu.Lock()
+	if len(r.queue) > 0 {
+		r.mu.Unlock()
+		return
+	}
+	r.mode = resting
+	r.engine.rests(r, due)
+	r.mu.Unlock()
+	select {
+	case <-r.wake:
+	case <-timer.C():
+	case <-r.engine.closing:
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mode == resting {
+		r.mode = working
+		r.engine.began(r)
+	}
+}
+
+// sleep ends the owner's work, unless something has come.
+func (r *runner) sleep() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.queue) > 0 {
+		return false
+	}
+	r.mode = asleep
+	r.engine.slept()
+	return true
+}
+
+// abandon leaves what is in hand to a later life: its records are not done.
+func (r *runner) abandon() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.engine.abandoned.Add(int64(r.held))
+	r.queue = nil
+	r.mode = asleep
+	r.engine.slept()
+}
+
+// handed tells that a batch's events are out of hand.
+func (r *runner) handed(b batch) {
+	for _, it := range b.items {
+		r.engine.release(it.record)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held -= len(b.items)
+	if r.room != nil {
+		close(r.room)
+		r.room = nil
+	}
+}
+
+// show publishes the open batch for state.
+func (r *runner) show(open batch) {
+	r.waiting.Store(int64(len(open.items)))
+	if len(open.items) > 0 {
+		r.due.Store(open.due.UnixNano())
+	}
+}
+
+func (r *runner) state(def *definition) State {
+	s := State{
+		Trigger: def.Trigger, Waiting: int(r.waiting.Load()),
+		Matched: r.matched.Load(), Delivered: r.delivered.Load(), Lost: r.lost.Load(),
+	}
+	if s.Waiting > 0 {
+		s.Due = time.Unix(0, r.due.Load()).UTC()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.Held = r.held
+	return s
+}
+
+func (e *Engine) closed() bool {
+	select {
+	case <-e.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// arm sets the timer for a time. A clock that is moved by hand between reading it and setting the timer would make that late, so
+// look again; a few times only, as the real clock always moves.
+func (e *Engine) arm(timer clock.Timer, due time.Time) clock.Timer {
+	for range 4 {
+		now := e.clock.Now()
+		if timer == nil {
+			timer = e.clock.NewTimer(due.Sub(now))
+		} else {
+			timer.Reset(due.Sub(now))
+		}
+		if e.clock.Now().Sub(now) < time.Microsecond {
+			break
+		}
+	}
+	return timer
+}
