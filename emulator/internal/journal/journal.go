@@ -26,22 +26,39 @@ type Entry struct {
 	At    time.Time // when it was written, by the machine's clock
 	Topic Topic
 	Data  []byte // the reader may keep it and must not change it
+
+	more bool // the next entry has the same Seq
 }
 
-// ErrClosed is returned by every method after Close.
-var ErrClosed = errors.New("journal: closed")
+// Errors of every engine.
+var (
+	// ErrClosed is returned by every method after Close, and is the last thing that a Follow yields when the journal ends.
+	ErrClosed = errors.New("journal: closed")
+	// ErrTooBig is returned for an entry or a value of more than MaxEntry bytes.
+	ErrTooBig = errors.New("journal: too big")
+	// ErrName is returned for a topic that is not of [a-z0-9-] or a name that is not of [a-z0-9.-], and for an empty one. A name does
+	// not begin or end with a dot, nor has it two in a row.
+	ErrName = errors.New("journal: invalid name")
+)
+
+// MaxEntry is the most bytes that an entry or a value may have.
+const MaxEntry = 8<<20 - 64<<10 // with its headers it is what NATS advises against exceeding
 
 // Journal is an ordered, durable list of entries and a few named values beside it. All methods may be called at once.
 type Journal interface {
-	// Append writes an entry and returns its position. When it returns, the entry survives a kill -9 of this process.
+	// Append writes an entry and returns its position. When it returns, the entry survives a kill -9 of this process. When ctx ends
+	// first, the entry may be written all the same. It keeps data, which must not change any more.
 	Append(ctx context.Context, topic Topic, data []byte) (seq uint64, err error)
-	// Note writes an entry soon, in the order of the calls. It blocks while too many notes wait to be written (65,536).
+	// Note writes an entry soon, in the order of the calls; an Append does not wait for the notes made before it. It blocks while too
+	// many notes wait to be written (65,536, or 64 MiB), and does nothing after Close. It keeps data, which must not change any more.
 	Note(topic Topic, data []byte)
-	// Sync returns when every note made before can be read.
+	// Sync returns when every note made before can be read. Its error tells that notes made since the last Sync were lost.
 	Sync(ctx context.Context) error
 	// Read yields the kept entries from position from on, up to the last one at the time of the call. No topics: all.
 	Read(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error]
-	// Follow yields as Read does and then every new entry as it is written, until ctx or the journal ends.
+	// Follow yields as Read does and then every new entry as it is written, until ctx or the journal ends. What ended it is yielded
+	// last, as an error. A position before the oldest kept entry means the oldest kept entry; so it does for a reader that retention
+	// overtakes.
 	Follow(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error]
 	// Bounds returns the positions of the oldest kept and of the last entry; 1 and 0 when there is none.
 	Bounds(ctx context.Context) (first, last uint64, err error)

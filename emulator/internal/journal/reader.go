@@ -1,0 +1,126 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	fetchEntries = 256
+	fetchBytes   = 1 << 20
+)
+
+// streamReader takes entries out of the stream by JetStream's batched direct get: one request, an answer for each message and one
+// that says how many are left. Nothing of it is kept in the engine, so that it cannot lag, expire or be in the way of others.
+type streamReader struct {
+	s      *Stream
+	from   uint64
+	topics []Topic
+	inbox  *nats.Subscription
+	msgs   chan *nats.Msg
+}
+
+func (s *Stream) reader(from uint64, topics []Topic) func() (reader, error) {
+	return func() (reader, error) {
+		if err := s.begin(); err != nil {
+			return nil, err
+		}
+		defer s.calls.Done()
+		// All the answers to one request fit in, as the connection drops what does not.
+		r := &streamReader{s: s, from: max(from, 1), topics: topics, msgs: make(chan *nats.Msg, fetchEntries+1)}
+		var err error
+		if r.inbox, err = s.reads.ChanSubscribe(s.reads.NewInbox(), r.msgs); err != nil {
+			return nil, fmt.Errorf("journal: read: %w", err)
+		}
+		return r, nil
+	}
+}
+
+func (r *streamReader) close() { _ = r.inbox.Unsubscribe() } // fails only when the connection has ended
+
+// getRequest is what $JS.API.DIRECT.GET takes.
+type getRequest struct {
+	Seq      uint64 `json:"seq"`
+	NextFor  string `json:"next_by_subj,omitempty"`
+	Batch    int    `json:"batch"`
+	MaxBytes int    `json:"max_bytes"`
+}
+
+func (r *streamReader) next(ctx context.Context) (entries []Entry, more bool, err error) {
+	get := getRequest{Seq: r.from, Batch: fetchEntries, MaxBytes: fetchBytes}
+	if len(r.topics) == 1 { // several are told apart here
+		get.NextFor = subjectPrefix + string(r.topics[0])
+	}
+	body, err := json.Marshal(get)
+	if err != nil {
+		return nil, false, fmt.Errorf("journal: read: %w", err)
+	}
+	if err := r.s.reads.PublishRequest("$JS.API.DIRECT.GET."+streamName, r.inbox.Subject, body); err != nil {
+		return nil, false, r.failed(err)
+	}
+	for {
+		var m *nats.Msg
+		select {
+		case m = <-r.msgs:
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		case <-r.s.hub.ending:
+			return nil, false, ErrClosed
+		case <-r.s.lost:
+			return nil, false, r.failed(nats.ErrConnectionClosed)
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "":
+			e, err := r.entry(m)
+			if err != nil {
+				return nil, false, err
+			}
+			r.from = e.Seq + 1
+			if len(r.topics) > 1 && !slices.Contains(r.topics, e.Topic) {
+				continue
+			}
+			if m.Header.Get(packedHeader) == "" {
+				entries = append(entries, e)
+			} else if entries, err = unpack(entries, e); err != nil {
+				return nil, false, err
+			}
+		case "204": // the end of the batch
+			return entries, m.Header.Get("Nats-Num-Pending") != "0", nil
+		case "404":
+			return nil, false, nil
+		default:
+			return nil, false, fmt.Errorf("journal: read: the engine says %s %s", status, m.Header.Get("Description"))
+		}
+	}
+}
+
+func (r *streamReader) entry(m *nats.Msg) (Entry, error) {
+	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return Entry{}, fmt.Errorf("journal: read: %w", err)
+	}
+	at, err := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
+	if err != nil {
+		return Entry{}, fmt.Errorf("journal: read: %w", err)
+	}
+	r.s.saw(seq)
+	topic := Topic(strings.TrimPrefix(m.Header.Get(jetstream.SubjectHeader), subjectPrefix))
+	return Entry{Seq: seq, At: at, Topic: topic, Data: m.Data}, nil
+}
+
+func (r *streamReader) failed(err error) error {
+	select {
+	case <-r.s.hub.ending:
+		return ErrClosed
+	default:
+		return fmt.Errorf("journal: read: %w", err)
+	}
+}

@@ -1,0 +1,261 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StreamOptions configures a Stream.
+type StreamOptions struct {
+	// Dir is the folder of the journal's files. It is made when it is not there.
+	Dir string
+	// MaxBytes is what the entries may take on disk before the oldest go. 0: 1 GiB.
+	MaxBytes int64
+	// Warn is told what the engine complains of, such as damaged files that it mended. nil: nobody is told.
+	Warn func(string)
+}
+
+// Stream is a Journal on an embedded NATS JetStream.
+type Stream struct {
+	hub    *hub
+	notes  *notes
+	lock   *flock.Flock
+	engine *engine
+	// Reads have a connection of their own: the engine answers them in the goroutine that takes a connection's writes.
+	writes, reads *nats.Conn
+	js            jetstream.JetStream
+	stream        jetstream.Stream
+	values        jetstream.KeyValue
+	last          atomic.Uint64 // highest position that this process knows of
+	lost          chan struct{} // closed when the engine has hung up
+
+	mu     sync.RWMutex // guards closed, and calls.Add against calls.Wait
+	closed bool
+	calls  sync.WaitGroup // writes that run
+}
+
+var _ Journal = (*Stream)(nil)
+
+const (
+	streamName    = "REGCAST"
+	subjectPrefix = "regcast." // followed by the topic
+	valuesBucket  = "regcast"
+)
+
+// OpenStream opens the journal in a folder, or makes it. A folder that another process has is refused with ErrInUse.
+func OpenStream(ctx context.Context, o StreamOptions) (*Stream, error) {
+	if o.Dir == "" {
+		return nil, errors.New("journal: open: Dir is empty")
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 1 << 30
+	}
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
+	s := &Stream{hub: newHub(), lost: make(chan struct{})}
+	if err := s.open(ctx, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("journal: open %s: %w", o.Dir, err), s.release())
+	}
+	s.notes = startNotes(s.publish)
+	return s, nil
+}
+
+func (s *Stream) open(ctx context.Context, o StreamOptions) (err error) {
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return err
+	}
+	if s.lock, err = lockDir(o.Dir); err != nil {
+		return err
+	}
+	if s.engine, err = startEngine(o.Dir, o.Warn); err != nil {
+		return err
+	}
+	if s.writes, err = s.engine.connect(sync.OnceFunc(func() { close(s.lost) })); err != nil {
+		return err
+	}
+	if s.reads, err = s.engine.connect(func() {}); err != nil {
+		return err
+	}
+	if s.js, err = jetstream.New(s.writes); err != nil {
+		return err
+	}
+	if s.stream, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:        streamName,
+		Subjects:    []string{subjectPrefix + ">"},
+		Storage:     jetstream.FileStorage,
+		MaxBytes:    o.MaxBytes,
+		Discard:     jetstream.DiscardOld,
+		Duplicates:  100 * time.Millisecond, // the least that the server takes; nothing here has a message ID
+		AllowDirect: true,                   // for reads
+		// With one replica and this mode the server has written a message to its file before it acknowledges it.
+		Replicas:    1,
+		PersistMode: jetstream.DefaultPersistMode,
+	}); err != nil {
+		return err
+	}
+	s.last.Store(s.stream.CachedInfo().State.LastSeq)
+	s.values, err = s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: valuesBucket, Storage: jetstream.FileStorage})
+	return err
+}
+
+// release gives back what open has taken, as far as it came.
+func (s *Stream) release() error {
+	for _, c := range []*nats.Conn{s.writes, s.reads} {
+		if c != nil {
+			c.Close()
+		}
+	}
+	if s.engine != nil {
+		s.engine.stop()
+	}
+	if s.lock != nil {
+		return s.lock.Close()
+	}
+	return nil
+}
+
+// begin announces a call that the end must wait for.
+func (s *Stream) begin() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.calls.Add(1)
+	return nil
+}
+
+// Append writes an entry.
+func (s *Stream) Append(ctx context.Context, topic Topic, data []byte) (uint64, error) {
+	if err := checkTopic(topic); err != nil {
+		return 0, err
+	}
+	if err := checkSize(data); err != nil {
+		return 0, err
+	}
+	if err := s.begin(); err != nil {
+		return 0, err
+	}
+	defer s.calls.Done()
+	seq, err := s.publish(ctx, topic, &nats.Msg{Data: data})
+	if err != nil {
+		return 0, fmt.Errorf("journal: append: %w", err)
+	}
+	return seq, nil
+}
+
+func (s *Stream) publish(ctx context.Context, topic Topic, m *nats.Msg) (uint64, error) {
+	m.Subject = subjectPrefix + string(topic)
+	ack, err := s.js.PublishMsg(ctx, m)
+	if err != nil {
+		return 0, err
+	}
+	s.saw(ack.Sequence)
+	s.hub.tell(topic, ack.Sequence)
+	return ack.Sequence, nil
+}
+
+// saw keeps last the highest position.
+func (s *Stream) saw(seq uint64) {
+	for last := s.last.Load(); seq > last && !s.last.CompareAndSwap(last, seq); last = s.last.Load() {
+	}
+}
+
+// Note writes an entry soon. Notes that wait at the same time are written as one.
+func (s *Stream) Note(topic Topic, data []byte) { s.notes.add(topic, data) }
+
+// Sync returns when every note made before can be read.
+func (s *Stream) Sync(ctx context.Context) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	return s.notes.sync(ctx)
+}
+
+// Read yields the entries from position from on.
+func (s *Stream) Read(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error] {
+	return read(ctx, s.reader(from, topics), s.last.Load())
+}
+
+// Follow yields the entries from position from on, and those to come.
+func (s *Stream) Follow(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error] {
+	return s.hub.follow(ctx, s.reader(from, topics), topics)
+}
+
+// Bounds returns the positions of the oldest and of the last entry.
+func (s *Stream) Bounds(ctx context.Context) (first, last uint64, err error) {
+	if err := s.begin(); err != nil {
+		return 0, 0, err
+	}
+	defer s.calls.Done()
+	info, err := s.stream.Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("journal: bounds: %w", err)
+	}
+	return max(info.State.FirstSeq, 1), info.State.LastSeq, nil
+}
+
+// Put keeps a value.
+func (s *Stream) Put(ctx context.Context, name string, value []byte) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := checkSize(value); err != nil {
+		return err
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	if _, err := s.values.Put(ctx, name, value); err != nil {
+		return fmt.Errorf("journal: put %s: %w", name, err)
+	}
+	return nil
+}
+
+// Get returns a value.
+func (s *Stream) Get(ctx context.Context, name string) ([]byte, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	defer s.calls.Done()
+	v, err := s.values.Get(ctx, name)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("journal: get %s: %w", name, err)
+	}
+	return v.Value(), nil
+}
+
+// Close writes the waiting notes, ends every Follow, stops the engine and gives back the folder. Its error tells, like Sync's, that
+// notes were lost.
+func (s *Stream) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.calls.Wait()
+	err := s.notes.close()
+	close(s.hub.ending)
+	return errors.Join(err, s.release())
+}
