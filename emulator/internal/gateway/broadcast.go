@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// passSize is how much of waiting broadcasts goes out in one pass over the connections.
+const passSize = 1 << 20
+
+// Sent says what became of a message of a broadcast.
+type Sent struct {
+	Connections int  // that took it
+	TooBig      bool // over Limits.Message: sent to nobody
+}
+
+// Broadcast queues messages, in order, for every connection of a path. Broadcasts to a path go out in the order of the calls; those
+// that wait for their turn leave together, in one write to each connection. A connection that comes meanwhile gets all of the
+// messages or none. When ctx ends before its turn, nothing is sent.
+func (g *Gateway) Broadcast(ctx context.Context, key string, ms []Message) []Sent {
+	out := make([]Sent, len(ms))
+	fit := make([]Message, 0, len(ms))
+	for i, m := range ms {
+		out[i].TooBig = len(m.Data) > g.limits.Message
+		if !out[i].TooBig {
+			fit = append(fit, m)
+		}
+	}
+	g.mu.RLock()
+	p := g.paths[key]
+	g.mu.RUnlock()
+	if p == nil || len(fit) == 0 {
+		return out
+	}
+	n := p.broadcast(ctx, encode(fit))
+	for i := range out {
+		if !out[i].TooBig {
+			out[i].Connections = n
+		}
+	}
+	return out
+}
+
+// path is the connections that one broadcast reaches.
+type path struct {
+	turn chan struct{} // holds a token while somebody writes
+
+	mu      sync.Mutex
+	members []*conn // each knows its place
+	waiting []*turn // broadcasts, in order
+
+	round []*conn // members at the start of a pass; belongs to the holder of turn
+}
+
+// turn is a broadcast that waits.
+type turn struct {
+	frames      []byte
+	connections int
+	done        chan struct{}
+}
+
+func newPath() *path { return &path{turn: make(chan struct{}, 1)} }
+
+func (p *path) add(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.path, c.slot = p, len(p.members)
+	p.members = append(p.members, c)
+}
+
+// remove returns how many are left.
+func (p *path) remove(c *conn) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.members) - 1
+	p.members[c.slot] = p.members[last]
+	p.members[c.slot].slot = c.slot
+	p.members[last] = nil
+	p.members = p.members[:last]
+	return last
+}
+
+// broadcast waits until the frames have gone out, whoever writes them, and returns to how many.
+func (p *path) broadcast(ctx context.Context, frames []byte) int {
+	t := &turn{frames: frames, done: make(chan struct{})}
+	p.mu.Lock()
+	p.waiting = append(p.waiting, t)
+	p.mu.Unlock()
+	for {
+		select {
+		case <-t.done:
+			return t.connections
+		case p.turn <- struct{}{}:
+			p.pass()
+			<-p.turn
+		case <-ctx.Done():
+			if p.withdraw(t) {
+				return 0
+			}
+			<-t.done // it is being sent
+			return t.connections
+		}
+	}
+}
+
+func (p *path) withdraw(t *turn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.waiting, t)
+	if i < 0 {
+		return false
+	}
+	p.waiting = slices.Delete(p.waiting, i, i+1)
+	return true
+}
+
+// pass writes the broadcasts that wait, or as many as fit, to everybody.
+func (p *path) pass() {
+	p.mu.Lock()
+	n, size := 0, 0
+	for n < len(p.waiting) && (n == 0 || size+len(p.waiting[n].frames) <= passSize) {
+		size += len(p.waiting[n].frames)
+		n++
+	}
+	turns := slices.Clone(p.waiting[:n])
+	p.waiting = slices.Delete(p.waiting, 0, n)
+	p.round = append(p.round[:0], p.members...)
+	p.mu.Unlock()
+	if n == 0 {
+		return
+	}
+
+	frames := turns[0].frames
+	if n > 1 {
+		frames = make([]byte, 0, size)
+		for _, t := range turns {
+			frames = append(frames, t.frames...)
+		}
+	}
+	took := 0
+	for _, c := range p.round {
+		if c.send(frames) == nil {
+			took++
+		}
+	}
+	clear(p.round)
+	for _, t := range turns {
+		t.connections = took
+		close(t.done)
+	}
+}

@@ -1,0 +1,295 @@
+package gateway
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// readSize is how much is read at once.
+const readSize = 16 << 10
+
+// state is where a connection is in its life.
+type state uint8
+
+const (
+	open    state = iota
+	closing       // a close frame of ours is queued or sent; the peer has until a deadline
+	over          // the socket is closed
+)
+
+// wire is how bytes get in and out of a socket. All methods are called under the connection's lock and do not block.
+type wire interface {
+	// write sends what the socket takes at once, which may be nothing.
+	write(p []byte) (int, error)
+	// wait sees to it that the queue, which is not empty, is sent when the socket takes more.
+	wait()
+	// closeWrite tells the peer that nothing more comes, if the transport can.
+	closeWrite()
+	close()
+}
+
+// conn is one connection. Locks are taken in the order conn, Gateway, path; the deadlines' and the backlogs' locks come last.
+type conn struct {
+	g       *Gateway
+	info    Info // but for LastActiveAt
+	active  atomic.Int64
+	message func(string, Message)
+	closed  func(Info, int, string)
+	wire    wire
+
+	due   time.Time // with index: of the deadlines, under their lock
+	index int
+	path  *path // with slot: under the path's lock
+	slot  int
+
+	// Of whoever reads; the lock hands them on.
+	in   *reader
+	deaf bool // what comes is thrown away
+
+	mu      sync.Mutex
+	state   state
+	queue   queue
+	reading bool      // somebody reads, and will see to the end of the connection
+	drained func()    // what to do when the queue is empty; nil: nothing
+	until   time.Time // how long a closing connection has
+	code    int       // with reason: what ended the connection
+	reason  string
+}
+
+// Info describes the connection.
+func (c *conn) Info() Info {
+	info := c.info
+	info.LastActiveAt = time.Unix(0, c.active.Load()).UTC()
+	return info
+}
+
+func (c *conn) isOpen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == open
+}
+
+// send queues frames; it never blocks.
+func (c *conn) send(frames []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.push(entry{frames: frames})
+}
+
+func (c *conn) push(e entry) error {
+	if c.state != open {
+		return ErrGone
+	}
+	c.enqueue(e)
+	switch {
+	case c.state != open:
+		return ErrGone
+	case c.queue.size > c.g.limits.Backlog:
+		c.queue.cut()
+		c.queued(false)
+		c.close(codePolicy, "the client reads too slowly", Slow)
+		return ErrSlow
+	}
+	return nil
+}
+
+// enqueue writes what the socket takes at once and queues the rest.
+func (c *conn) enqueue(e entry) {
+	idle := c.queue.empty()
+	if idle {
+		n, err := c.wire.write(e.frames)
+		if err != nil {
+			c.hangUp()
+			return
+		}
+		if n == len(e.frames) {
+			return
+		}
+		e.sent = n
+	}
+	c.queue.add(e)
+	if idle {
+		c.g.backlogs.add(1)
+	}
+	c.wire.wait()
+}
+
+// queued settles the accounts after the queue, which was not empty, got shorter.
+func (c *conn) queued(wasEmpty bool) {
+	if wasEmpty || !c.queue.empty() {
+		return
+	}
+	c.g.backlogs.add(-1)
+	if c.drained != nil {
+		c.drained()
+	}
+}
+
+// close ends an open connection from our side: it queues the close frame and gives the peer time to answer.
+func (c *conn) close(code int, reason string, cause Cause) {
+	c.part(code, reason)
+	if news := c.g.options.Closed; news != nil && cause != "" {
+		closed := Closed{Info: c.Info(), Cause: cause, Code: code, Reason: reason}
+		c.g.conns.Go(func() { news(closed) })
+	}
+	c.enqueue(entry{frames: closeFrame(code, reason)})
+}
+
+// part takes an open connection from its path and says what ended it.
+func (c *conn) part(code int, reason string) {
+	c.state, c.code, c.reason = closing, code, reason
+	c.g.leave(c)
+	c.until = c.g.clock.Now().Add(closeWait)
+	c.g.deadlines.set(c, c.until)
+}
+
+// whenDrained does f when the queue is empty, which may be now.
+func (c *conn) whenDrained(f func()) {
+	c.drained = f
+	if c.state != over && c.queue.empty() {
+		f()
+	}
+}
+
+// hangUp closes the socket, whatever waits.
+func (c *conn) hangUp() {
+	if c.state == over {
+		return
+	}
+	if c.state == open {
+		c.part(codeAbnormal, "")
+	}
+	c.state, c.drained = over, nil
+	c.wire.close()
+	if !c.queue.empty() {
+		c.queue = queue{}
+		c.g.backlogs.add(-1)
+	}
+	c.g.deadlines.unset(c)
+	if !c.reading {
+		c.g.conns.Go(c.end)
+	}
+}
+
+// end is the last that happens to a connection, once, when it is over and nobody reads any more.
+func (c *conn) end() {
+	defer c.g.conns.Done()
+	c.g.forget(c)
+	if c.closed != nil {
+		c.closed(c.Info(), c.code, c.reason)
+	}
+}
+
+// check looks whether the connection's time is up.
+func (c *conn) check(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.info.ConnectedAt.Add(c.g.limits.Life)
+	idle := time.Unix(0, c.active.Load()).Add(c.g.limits.Idle)
+	switch {
+	case c.state == over:
+	case c.state == closing && c.until.After(now):
+		c.g.deadlines.set(c, c.until)
+	case c.state == closing:
+		c.hangUp()
+	case !now.Before(old):
+		c.close(codeGoingAway, "the connection's time is over", Old)
+	case !now.Before(idle):
+		c.close(codeGoingAway, "the client was silent for too long", Idle)
+	case idle.Before(old):
+		c.g.deadlines.set(c, idle)
+	default:
+		c.g.deadlines.set(c, old)
+	}
+}
+
+// hear takes bytes from the client, which it may change.
+func (c *conn) hear(p []byte) {
+	for len(p) > 0 && !c.deaf {
+		if c.in == nil {
+			c.in = &reader{message: c.g.limits.Message, frame: c.g.limits.Frame}
+		}
+		got, rest, ok, v := c.in.next(p)
+		if v != nil {
+			c.refuse(v)
+			return
+		}
+		if ok {
+			c.take(got)
+		}
+		p = rest
+	}
+	if c.in != nil && c.in.atRest() {
+		c.in = nil
+	}
+}
+
+func (c *conn) take(got received) {
+	switch got.op {
+	case ws.OpText, ws.OpBinary:
+		if c.touch() && c.message != nil {
+			c.message(c.info.ID, Message{Data: got.data, Binary: got.op == ws.OpBinary})
+		}
+	case ws.OpPing:
+		if c.touch() {
+			_ = c.send(control(ws.NewPongFrame(got.data))) // a connection that is gone needs no pong
+		}
+	case ws.OpClose:
+		code, reason, v := parseClose(got.data)
+		if v != nil {
+			c.refuse(v)
+			return
+		}
+		c.leaving(code, reason)
+	}
+}
+
+// touch notes that the client is active, and says whether it is still listened to.
+func (c *conn) touch() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != open {
+		return false
+	}
+	c.active.Store(c.g.clock.Now().UnixNano())
+	return true
+}
+
+// leaving is the client's close frame: the first of the two is answered, after the second the socket is closed.
+func (c *conn) leaving(code int, reason string) {
+	c.deaf, c.in = true, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == open {
+		c.part(code, reason)
+		c.enqueue(entry{frames: closeFrame(code, "")})
+	}
+	c.whenDrained(c.hangUp)
+}
+
+// refuse closes a connection whose client broke the rules. What it still sends is thrown away until it hangs up, because closing
+// a socket with bytes unread would take the close frame back.
+func (c *conn) refuse(v *violation) {
+	c.deaf, c.in = true, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == open {
+		cause := Violation
+		if v.code == codeTooBig {
+			cause = Oversize
+		}
+		c.close(v.code, v.text, cause)
+	}
+	c.whenDrained(c.wire.closeWrite)
+}
+
+// unread is the end of what can be read: the peer has gone. It is called by the reader, as its last act.
+func (c *conn) unread() {
+	c.mu.Lock()
+	c.hangUp()
+	c.mu.Unlock()
+	c.end()
+}

@@ -1,0 +1,28 @@
+package gateway
+
+import "github.com/gobwas/ws"
+
+
+// Plain makes the gateway use the plain wire for every connection.
+func Plain(g *Gateway) { g.attachWire = attachPlain }
+
+
+// Reader is the frame reader by itself.
+type Reader struct{ r reader }
+
+// NewReader returns a reader with these limits.
+func NewReader(message, frame int) *Reader {
+	return &Reader{reader{message: message, frame: frame}}
+}
+
+// Next is the reader's next.
+func (r *Reader) Next(p []byte) (op ws.OpCode, data, rest []byte, ok bool, code int) {
+	got, rest, ok, v := r.r.next(p)
+	if v != nil {
+		return 0, nil, nil, false, v.code
+	}
+	return got.op, got.data, rest, ok, 0
+}
+
+// AtRest is the reader's atRest.
+func (r *Reader) AtRest() bool { return r.r.atRest() }
