@@ -102,8 +102,12 @@ func measureManifests(ctx context.Context, b *bench) ([]row, error) {
 	const perRound = manifestClients * manifestsEach
 	size := len(pushers[0].manifest(0))
 	var yard, cast, cpu []float64
+	rounds := b.roundsOr(manifestRounds)
+	if err := warmMemory(dir, int64(rounds)*2*perRound*8192); err != nil { // a page, an inode and an entry each
+		return nil, err
+	}
 	written := 0
-	err = b.rounds(ctx, b.roundsOr(manifestRounds),
+	err = b.rounds(ctx, rounds,
 		func() error {
 			written++
 			took, err := writeFiles(filepath.Join(dir, fmt.Sprint("files-", written)), pushers[0].manifest(0))
