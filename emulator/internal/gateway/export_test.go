@@ -2,10 +2,8 @@ package gateway
 
 import "github.com/gobwas/ws"
 
-
 // Plain makes the gateway use the plain wire for every connection.
 func Plain(g *Gateway) { g.attachWire = attachPlain }
-
 
 // Reader is the frame reader by itself.
 type Reader struct{ r reader }
