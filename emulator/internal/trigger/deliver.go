@@ -44,10 +44,10 @@ func (r *runner) act(def *definition, action int, batches [][]events.Event) bool
 	a := def.Actions[action]
 	ds := make([]Delivery, 0, len(batches))
 	for _, es := range batches {
-		kept, ok := r.keep(def, action, es)
-		if !ok {
-			return false
+		if r.engine.handing.Err() != nil {
+			return false // filters and transformers may be slow
 		}
+		kept := r.keep(def, action, es)
 		if len(kept) == 0 {
 			continue
 		}
@@ -63,7 +63,7 @@ func (r *runner) act(def *definition, action int, batches [][]events.Event) bool
 		ds = append(ds, d)
 	}
 	if len(ds) == 0 {
-		return r.engine.handing.Err() == nil
+		return true
 	}
 	began := r.engine.clock.Now()
 	var outs []Outcome
@@ -92,17 +92,14 @@ func (r *runner) act(def *definition, action int, batches [][]events.Event) bool
 	return all
 }
 
-// keep returns the events that the action's filter wants, and false when handing has ended meanwhile.
-func (r *runner) keep(def *definition, action int, es []events.Event) ([]events.Event, bool) {
+// keep returns the events that the action's filter wants.
+func (r *runner) keep(def *definition, action int, es []events.Event) []events.Event {
 	keep := def.Actions[action].Keep
 	if keep == nil {
-		return es, true
+		return es
 	}
 	kept := make([]events.Event, 0, len(es))
 	for _, ev := range es {
-		if r.engine.handing.Err() != nil {
-			return nil, false
-		}
 		var ok bool
 		var why string
 		err := guard(func() error {
@@ -112,13 +109,13 @@ func (r *runner) keep(def *definition, action int, es []events.Event) ([]events.
 		if err != nil {
 			ok, why = false, "filter: "+err.Error()
 		}
-		if !ok {
+		if ok {
+			kept = append(kept, ev)
+		} else {
 			r.engine.note(skippedStep(r.engine.clock.Now(), def, action, ev, why))
-			continue
 		}
-		kept = append(kept, ev)
 	}
-	return kept, true
+	return kept
 }
 
 func (r *runner) tell(def *definition, action int, d Delivery, o Outcome, at time.Time, took time.Duration) {

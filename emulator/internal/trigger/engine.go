@@ -51,7 +51,7 @@ type Engine struct {
 	stopReading context.CancelFunc
 	closing     chan struct{}   // closed when nothing more is read and open batches are to go
 	handing     context.Context // the targets'; ends when Close runs out of time
-	stopHanding context.CancelFunc
+	stopHanding context.CancelCauseFunc
 	owners      sync.WaitGroup // goroutines of triggers that have work
 	abandoned   atomic.Int64   // events in hand when handing ended
 
@@ -83,7 +83,7 @@ func New(o Options) *Engine {
 	}
 	e.changed.L = &e.mu
 	e.reading, e.stopReading = context.WithCancel(context.Background())
-	e.handing, e.stopHanding = context.WithCancel(context.Background())
+	e.handing, e.stopHanding = context.WithCancelCause(context.Background())
 	return e
 }
 

@@ -31,27 +31,35 @@ type house struct {
 	tape  chan events.Record
 	ran   chan error
 	last  uint64 // records put on the tape
+	late  bool   // the test closes it without giving it time
 
 	mu    sync.Mutex
 	seq   uint64 // records read
 	done  []uint64
+	heard map[uint64]chan struct{} // closed when the record is done
 	steps []events.Step
 }
 
 // open starts an engine that is closed, with its open batches sent, at the end of the test.
 func open(t testing.TB, o trigger.Options) *house {
 	t.Helper()
-	h := &house{t: t, is: is.New(t), clock: clock.NewManual(start), tape: make(chan events.Record, 1<<16), ran: make(chan error, 1)}
+	h := &house{t: t, is: is.New(t), clock: clock.NewManual(start), tape: make(chan events.Record, 1<<16), ran: make(chan error, 1),
+		heard: map[uint64]chan struct{}{}}
 	if o.Clock == nil {
 		o.Clock = h.clock
 	}
 	if o.Next == nil {
 		o.Next = h.next
 	}
+	done := o.Done
 	o.Done = func(seq uint64) {
+		if done != nil {
+			done(seq)
+		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.done = append(h.done, seq)
+		close(h.hearing(seq)) // a second time panics: Done is called once
 	}
 	o.Note = func(s events.Step) {
 		h.mu.Lock()
@@ -61,7 +69,8 @@ func open(t testing.TB, o trigger.Options) *house {
 	h.Engine = trigger.New(o)
 	go func() { h.ran <- h.Run(context.Background()) }()
 	t.Cleanup(func() {
-		h.is.NoErr(h.Close(context.Background()))
+		err := h.Close(context.Background())
+		h.is.True(err == nil || h.late)
 		h.is.NoErr(<-h.ran)
 	})
 	return h
@@ -97,11 +106,29 @@ func (h *house) quiet() {
 	h.is.NoErr(h.Quiet(context.Background(), h.last))
 }
 
-// pass lets time pass, and what it sets off happen.
+// pass lets time pass once everything is read, and what that sets off happen.
 func (h *house) pass(d time.Duration) {
 	h.t.Helper()
+	h.quiet()
 	h.clock.Advance(d)
 	h.quiet()
+}
+
+// hearing needs h.mu.
+func (h *house) hearing(seq uint64) chan struct{} {
+	c, ok := h.heard[seq]
+	if !ok {
+		c = make(chan struct{})
+		h.heard[seq] = c
+	}
+	return c
+}
+
+func (h *house) awaitDone(seq uint64) {
+	h.mu.Lock()
+	c := h.hearing(seq)
+	h.mu.Unlock()
+	<-c
 }
 
 func (h *house) isDone() []uint64 {

@@ -90,17 +90,19 @@ func (e *Engine) quiet(upTo uint64) bool {
 }
 
 // Close stops reading, sends open batches at once, and waits for the targets. When ctx ends it cancels their calls and waits for
-// them to return; what was not handed on by then is not Done, and Close says how much that is.
+// them to return; what was not handed on by then is not Done, and the error says how much that is. Further calls wait for the end
+// and return the same.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	first := e.reading.Err() == nil
 	e.stopReading()
 	reader := e.reader
 	e.mu.Unlock()
+	late := func() { e.stopHanding(ctx.Err()) }
 	if ctx.Err() != nil {
-		e.stopHanding()
+		late()
 	}
-	defer context.AfterFunc(ctx, e.stopHanding)()
+	defer context.AfterFunc(ctx, late)()
 	if reader != nil {
 		<-reader
 	}
@@ -110,9 +112,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.owners.Wait()
 	if n := e.abandoned.Load(); n > 0 {
-		return fmt.Errorf("trigger: close: %d events are not handed on: %w", n, context.Cause(ctx))
+		return fmt.Errorf("trigger: close: %d events are not handed on: %w", n, context.Cause(e.handing))
 	}
-	e.stopHanding()
+	e.stopHanding(nil)
 	return nil
 }
 
