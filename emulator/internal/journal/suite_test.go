@@ -18,8 +18,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("REGCAST_VICTIM") != "" {
-		os.Exit(0)
+	if os.Getenv(victimEnv) != "" {
+		os.Exit(victim(os.Getenv(victimEnv)))
 	}
 	goleak.VerifyTestMain(m)
 }
