@@ -66,3 +66,13 @@ func DecodeBatch(data []byte) (Batch, error) {
 	err := json.Unmarshal(data, &b)
 	return b, err
 }
+
+// ShortType returns the short spelling of a Metadata.EventType, and one that it does not know as it is.
+func ShortType(long string) string {
+	for _, t := range types {
+		if t.long == long {
+			return t.short
+		}
+	}
+	return long
+}

@@ -1,0 +1,55 @@
+# regcast. `make help` lists the targets.
+SHELL       := bash
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS     := -s -w -X main.release=$(VERSION)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 10s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## start the emulator on 127.0.0.1:8080 (ARGS="--data ./data" adds flags)
+	@bin/regcast up $(ARGS)
+
+.PHONY: build
+build: ## build bin/regcast
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/regcast ./cmd/regcast
+
+.PHONY: install
+install: ## install regcast to GOBIN
+	@CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/regcast
+
+.PHONY: test
+test: check ## everything that must pass: formatting, vet, staticcheck, walls, all tests with -race
+	go test -race ./...
+
+.PHONY: check
+check: ## formatting, vet, staticcheck
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt: $$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+.PHONY: cross
+cross: ## compile for every platform we ship, tests included
+	@for target in linux/amd64 linux/arm64 darwin/arm64 windows/amd64; do \
+	  echo "vet $$target"; GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./... || exit 1; done
+
+.PHONY: conformance
+conformance: build ## the OCI distribution-spec conformance suite, versions 1.1 and dev, against a fresh emulator
+	bin/regcast exec -- bash -c '.ci/conformance "$$REGCAST_REGISTRY"'
+
+.PHONY: bench
+bench: build ## every figure that the README states, beside its yardstick
+	bench/run
+
+.PHONY: fuzz
+fuzz: ## run every fuzz test for FUZZTIME (10s)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+	  grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/func //' | while read -r name; do \
+	    echo "fuzz $$dir $$name"; go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$dir || exit 1; done || exit 1; done
+
+.PHONY: clean
+clean: ## remove what the targets made
+	rm -rf bin dist

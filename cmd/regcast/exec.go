@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/regcast/regcast/emulator"
+)
+
+// Exit codes of exec for a command that did not run, as shells have them.
+const (
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+func newExec(env environment) *cobra.Command {
+	var f upFlags
+	c := &cobra.Command{
+		Use:   "exec [flags] -- COMMAND [ARG…]",
+		Short: "Run a command beside an emulator of its own",
+		Long: `Start an emulator on a free port, run a command with its addresses in the environment, stop the emulator, and return the
+command's exit code (126: it could not be executed, 127: it was not found).
+
+The command's environment has:
+  REGCAST_URL          http://127.0.0.1:PORT; regcast's client commands use it
+  REGCAST_REGISTRY     127.0.0.1:PORT, to push to
+  REGCAST_WS           ws://127.0.0.1:PORT/ws, to listen on
+  REGCAST_CLOUD_ID REGCAST_FOLDER_ID REGCAST_REGISTRY_ID REGCAST_GATEWAY_ID REGCAST_SERVICE_ACCOUNT_ID`,
+		Example: `  regcast exec -- go test ./...
+  regcast exec --trigger trigger.yaml -- sh -c 'crane push app.tar $REGCAST_REGISTRY/app:v1'`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	f.add(c)
+	c.Flags().SetInterspersed(false)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := f.config(cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		em, err := emulator.New(cfg)
+		if err != nil {
+			return err
+		}
+		served := make(chan error, 1)
+		go func() { served <- em.Serve(context.Background()) }()
+		ran := runBeside(cmd.Context(), em, args, env)
+		limit, cancel := context.WithTimeout(context.Background(), closeLimit)
+		defer cancel()
+		if err := errors.Join(em.Close(limit), <-served); err != nil {
+			return errors.Join(ran, err)
+		}
+		return ran
+	}
+	return c
+}
+
+func runBeside(ctx context.Context, em *emulator.Emulator, args []string, env environment) error {
+	d := em.Defaults()
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
+	command.Stdin, command.Stdout, command.Stderr = env.stdin, env.stdout, env.stderr
+	command.Env = append(os.Environ(),
+		"REGCAST_URL="+em.URL(),
+		"REGCAST_REGISTRY="+em.Addr(),
+		"REGCAST_WS=ws"+strings.TrimPrefix(em.URL(), "http")+"/ws",
+		"REGCAST_CLOUD_ID="+d.CloudID,
+		"REGCAST_FOLDER_ID="+d.FolderID,
+		"REGCAST_REGISTRY_ID="+d.RegistryID,
+		"REGCAST_GATEWAY_ID="+d.GatewayID,
+		"REGCAST_SERVICE_ACCOUNT_ID="+d.ServiceAccountID,
+	)
+	// The terminal sends Ctrl-C to the command as well; a signal to this process alone is passed on.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	if err := command.Start(); err != nil {
+		code := exitNotExecutable
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+			code = exitNotFound
+		}
+		return exitError{code, fmt.Errorf("exec: %w", err)}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			_ = command.Process.Signal(s) // it may have ended
+		case err := <-ended:
+			var failed *exec.ExitError
+			switch {
+			case errors.As(err, &failed):
+				return exitError{exitCode(failed), nil}
+			case err != nil:
+				return fmt.Errorf("exec: %w", err)
+			}
+			return nil
+		}
+	}
+}
+
+// exitCode is that of the command, and 128 + the signal's number when a signal ended it, as in shells.
+func exitCode(failed *exec.ExitError) int {
+	if status, ok := failed.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return failed.ExitCode()
+}

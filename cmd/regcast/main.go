@@ -1,0 +1,111 @@
+// Command regcast runs the emulator (`regcast up`) and talks to a running one: every other command is a client of its HTTP API.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, as `regcast --help` states them.
+const (
+	exitFailed  = 1
+	exitUsage   = 2
+	exitTimeout = 3
+)
+
+// exitError carries the exit code of an error that is not plain failure. A nil error means that all is said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+func usageError(format string, args ...any) error {
+	return exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], environment{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+	}))
+}
+
+// environment is what a command takes from outside its arguments.
+type environment struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+func run(ctx context.Context, args []string, env environment) int {
+	root := newRoot(env)
+	root.SetArgs(args)
+	root.SetIn(env.stdin)
+	root.SetOut(env.stdout)
+	root.SetErr(env.stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	code := exitFailed
+	var exit exitError
+	if errors.As(err, &exit) {
+		code = exit.code
+		if exit.err == nil {
+			return code
+		}
+	}
+	fmt.Fprintf(env.stderr, "regcast: %v\n", err)
+	return code
+}
+
+func newRoot(env environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "regcast",
+		Short: "From a container registry's push to a WebSocket frame, on your machine",
+		Long: `regcast emulates the chain registry event → trigger → WebSocket connections in one process on one port:
+a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no account, no configuration.
+
+Exit codes: 0 done · 1 failed · 2 wrong usage · 3 timed out. exec returns the exit code of its command.`,
+		Example: `  regcast up                                # start; then, in other terminals:
+  regcast listen                            # print every frame
+  docker push localhost:8080/ubuntu:22.04   # or crane, regctl, oras, …`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
+	})
+	root.AddCommand(newUp(env), newListen(env), newEmit(env), newTrace(env), newJournal(env), newExec(env), newVersion())
+	wrapArgs(root)
+	for _, c := range root.Commands() {
+		wrapArgs(c)
+	}
+	return root
+}
+
+// wrapArgs makes wrong arguments a usage error, as wrong flags are.
+func wrapArgs(c *cobra.Command) {
+	check := c.Args
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError("%w; see `%s --help`", err, cmd.CommandPath())
+		}
+		return nil
+	}
+}

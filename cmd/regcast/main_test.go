@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience bounds every wait. It is the time after which a test is wrong, not a time that tests take.
+const patience = 60 * time.Second
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"regcast":   main,
+		"listening": listening,
+	})
+}
+
+// The command line, as a user types it: testdata/*.txtar.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata"})
+}
+
+// listening is a command for the scripts: `listening N CMD…` connects `regcast listen --json --count N`, runs CMD once it is
+// connected, and prints what it received.
+func listening() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	listen := exec.CommandContext(ctx, "regcast", "listen", "--json", "--timeout", "30s", "--count", os.Args[1])
+	listen.Stdout = os.Stdout
+	news, err := listen.StderrPipe()
+	check(err)
+	check(listen.Start())
+	lines := bufio.NewScanner(news)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "connected ") {
+		fmt.Fprintln(os.Stderr, lines.Text())
+	}
+	cmd := exec.CommandContext(ctx, os.Args[2], os.Args[3:]...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	check(cmd.Run())
+	for lines.Scan() {
+		fmt.Fprintln(os.Stderr, lines.Text())
+	}
+	check(listen.Wait())
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "listening:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/regcast/regcast/emulator"
+)
+
+// closeLimit bounds a clean stop. A client that keeps a request open for ever must not keep the emulator.
+const closeLimit = 15 * time.Second
+
+// upFlags are the flags that say what to emulate; up and exec have the same.
+type upFlags struct {
+	addr, data     string
+	triggers       []string
+	specs          []string
+	origins        []string
+	createImageTag string
+	indexChildren  string
+	verbose        bool
+}
+
+func (f *upFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.data, "data", "", "keep everything in this `FOLDER` (default: nothing is kept)")
+	flags.StringArrayVar(&f.triggers, "trigger", nil, "take a trigger from `FILE`, as `yc serverless trigger get` prints it; takes the place of the default trigger (repeatable)")
+	flags.StringArrayVar(&f.specs, "spec", nil, "add a gateway from an OpenAPI `[GATEWAY-ID=]FILE` (repeatable)")
+	flags.StringArrayVar(&f.origins, "allow-origin", nil, "let only this `ORIGIN` open sockets from a browser, * is a wildcard (repeatable; default: all, as in the cloud)")
+	flags.StringVar(&f.createImageTag, "create-image-tag-field", "omit", "the tag field of create-image events: `omit|copy` it from the push")
+	flags.StringVar(&f.indexChildren, "index-children", "events", "images pushed without a tag, as children of an index are: `events|silent`")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log more, to standard error")
+}
+
+// config reads the files that the flags name.
+func (f *upFlags) config(stderr io.Writer) (emulator.Config, error) {
+	level := slog.LevelWarn
+	if f.verbose {
+		level = slog.LevelDebug
+	}
+	cfg := emulator.Config{
+		Addr: f.addr, Data: f.data, AllowOrigins: f.origins, Version: version(),
+		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+	}
+	var err error
+	if cfg.TagOnCreateImage, err = choose("--create-image-tag-field", f.createImageTag, "omit", "copy"); err != nil {
+		return cfg, err
+	}
+	if cfg.QuietChildren, err = choose("--index-children", f.indexChildren, "events", "silent"); err != nil {
+		return cfg, err
+	}
+	for _, name := range f.triggers {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return cfg, usageError("--trigger: %w", err)
+		}
+		cfg.Triggers = append(cfg.Triggers, emulator.File{Name: name, Data: data})
+	}
+	for _, spec := range f.specs {
+		id, name, ok := strings.Cut(spec, "=")
+		if !ok {
+			id, name = "", spec
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return cfg, usageError("--spec: %w", err)
+		}
+		cfg.Gateways = append(cfg.Gateways, emulator.Gateway{ID: id, File: emulator.File{Name: name, Data: data}})
+	}
+	return cfg, nil
+}
+
+// choose tells whether the second of two allowed values was given.
+func choose(flag, got, first, second string) (bool, error) {
+	if got != first && got != second {
+		return false, usageError("%s: got %q, want %s or %s", flag, got, first, second)
+	}
+	return got == second, nil
+}
+
+func newUp(_ environment) *cobra.Command {
+	var f upFlags
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Start the emulator",
+		Long: `Start the emulator: registry, triggers, gateway and API on one port, until Ctrl-C.
+Without --addr it listens on 127.0.0.1:8080, or on the next free port. The first Ctrl-C hands on what is in flight, the second
+stops at once.`,
+		Example: `  regcast up
+  regcast up --addr 127.0.0.1:9000 --data ./regcast-data
+  regcast up --trigger trigger.yaml --spec d5dmygateway00000000=openapi.yaml`,
+		Args: cobra.NoArgs,
+	}
+	c.Flags().StringVar(&f.addr, "addr", "", "listen on `HOST:PORT` (default 127.0.0.1:8080, or the next free port)")
+	f.add(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return up(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
+	return c
+}
+
+func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
+	cfg, err := f.config(stderr)
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	var taken string
+	if f.addr != "" {
+		cfg.Listener, err = listenAt(ctx, f.addr)
+	} else {
+		cfg.Listener, taken, err = listenDefault(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	em, err := emulator.New(cfg)
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- em.Serve(context.Background()) }()
+	printPanel(stdout, em, panel{taken: taken, data: f.data, files: f.triggers})
+
+	select {
+	case err := <-served:
+		return err
+	case <-signals:
+	case <-ctx.Done():
+	}
+	fmt.Fprintln(stderr, "regcast: handing on what is in flight; Ctrl-C again stops now")
+	limit, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-limit.Done():
+		}
+	}()
+	return em.Close(limit)
+}
+
+// panel is what printPanel tells beside the emulator's own news.
+type panel struct {
+	taken string // who holds the default port, when another one is used
+	data  string
+	files []string // trigger files
+}
+
+func printPanel(w io.Writer, em *emulator.Emulator, p panel) {
+	_, port, _ := net.SplitHostPort(em.Addr())
+	host := em.Addr()
+	if ip, _, err := net.SplitHostPort(host); err == nil && (ip == "127.0.0.1" || ip == "::1") {
+		host = "localhost:" + port
+	}
+	d := em.Defaults()
+	fmt.Fprintf(w, "regcast %s is ready on %s\n", version(), em.URL())
+	if p.taken != "" {
+		fmt.Fprintf(w, "  (port %d is taken by %s)\n", firstPort, p.taken)
+	}
+	env := ""
+	if port != fmt.Sprint(firstPort) {
+		env = "REGCAST_URL=" + em.URL() + " "
+	}
+	fmt.Fprintf(w, `
+  push     docker push %[1]s/ubuntu:22.04        (crane, regctl, oras, skopeo … as well)
+  listen   %[2]sregcast listen                   or any client at ws://%[1]s/ws
+  try it   %[2]sregcast emit create-image-tag --image ubuntu --tag 22.04
+
+  registry %[3]s at %[1]s and %[1]s/%[3]s
+`, host, env, d.RegistryID)
+	for _, g := range em.Gateways() {
+		fmt.Fprintf(w, "  gateway  %s at ws://%s.apigw.localhost:%s and ws://%s/gw/%s, paths %s\n",
+			g.ID, g.ID, port, host, g.ID, strings.Join(g.Paths, " "))
+	}
+	for _, t := range em.Triggers() {
+		fmt.Fprintf(w, "  trigger  %s %s: %s\n", t.ID, t.Name, t.Summary)
+	}
+	if p.data != "" {
+		fmt.Fprintf(w, "  data     %s\n", p.data)
+	} else {
+		fmt.Fprintln(w, "  data     nothing is kept; --data FOLDER keeps it")
+	}
+	fmt.Fprint(w, "\nCtrl-C stops.\n")
+}

@@ -1,0 +1,185 @@
+package emulator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/regcast/regcast/emulator/internal/journal"
+	"github.com/regcast/regcast/events"
+)
+
+// emitLimit bounds the body of POST /_regcast/events, in bytes.
+const emitLimit = 64 << 20
+
+// api is regcast's own HTTP API. The command line and the console are its clients and know nothing else.
+func (e *Emulator) api() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_regcast/health", e.getHealth)
+	mux.HandleFunc("POST /_regcast/events", e.postEvents)
+	mux.HandleFunc("GET /_regcast/events/{id}", e.getTrace)
+	mux.HandleFunc("GET /_regcast/journal", e.getJournal)
+	mux.HandleFunc("GET /_regcast/quiet", e.getQuiet)
+	mux.HandleFunc("GET /_regcast/triggers", e.getTriggers)
+	mux.HandleFunc("GET /_regcast/connections", e.getConnections)
+	mux.HandleFunc("/_regcast/", func(w http.ResponseWriter, r *http.Request) {
+		answerError(w, http.StatusNotFound, fmt.Errorf("%s %s: no such call; see docs/API.md", r.Method, r.URL.Path))
+	})
+	return mux
+}
+
+func (e *Emulator) getHealth(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, struct {
+		Status   string   `json:"status"`
+		Version  string   `json:"version"`
+		Defaults Defaults `json:"defaults"`
+	}{"ready", e.version, e.defaults})
+}
+
+func (e *Emulator) postEvents(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, emitLimit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		answerError(w, http.StatusRequestEntityTooLarge, fmt.Errorf("body: over %d bytes; send several requests", emitLimit))
+		return
+	case err != nil:
+		answerError(w, http.StatusBadRequest, fmt.Errorf("body: %w", err))
+		return
+	}
+	records, err := parseEmit(body)
+	if err != nil {
+		answerError(w, http.StatusBadRequest, err)
+		return
+	}
+	ids, err := e.emit(r.Context(), records)
+	if err != nil {
+		answer(w, http.StatusServiceUnavailable, map[string]any{"error": err.Error(), "event_ids": ids})
+		return
+	}
+	answer(w, http.StatusAccepted, map[string]any{"event_ids": ids})
+}
+
+func (e *Emulator) getTrace(w http.ResponseWriter, r *http.Request) {
+	t, err := e.Trace(r.Context(), r.PathValue("id"))
+	switch {
+	case errors.Is(err, ErrNoEvent):
+		answerError(w, http.StatusNotFound, fmt.Errorf("%w; `regcast journal` lists the events on record", err))
+	case err != nil:
+		answerError(w, http.StatusInternalServerError, err)
+	default:
+		answer(w, http.StatusOK, t)
+	}
+}
+
+// JournalLine is one line of GET /_regcast/journal.
+type JournalLine struct {
+	Seq    uint64         `json:"seq"`
+	At     time.Time      `json:"at"`
+	Record *events.Record `json:"record,omitempty"`
+	Step   *events.Step   `json:"step,omitempty"`
+}
+
+// getJournal writes the journal as lines of JSON: from=N starts at a position, follow=true stays for what is to come.
+func (e *Emulator) getJournal(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	from := uint64(1)
+	if s := q.Get("from"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil || n == 0 {
+			answerError(w, http.StatusBadRequest, fmt.Errorf("from: got %q, want a position from 1", s))
+			return
+		}
+		from = n
+	}
+	follow := false
+	switch s := q.Get("follow"); s {
+	case "", "false", "0":
+	case "true", "1":
+		follow = true
+	default:
+		answerError(w, http.StatusBadRequest, fmt.Errorf("follow: got %q, want true or false", s))
+		return
+	}
+	read := e.journal.Read
+	if follow {
+		read = e.journal.Follow
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(e.streams, cancel)() // a follower must not hold up the end of the house
+	if err := e.journal.Sync(ctx); err != nil {
+		answerError(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out := http.NewResponseController(w)
+	if follow { // the reader shall know at once that it is connected
+		_ = out.Flush()
+	}
+	enc := json.NewEncoder(w)
+	for entry, err := range read(ctx, from) {
+		if err != nil {
+			return // the client went or the house closes; nobody is left to tell
+		}
+		line, err := journalLine(entry)
+		if err != nil {
+			e.log.Error("journal: entry left out", "seq", entry.Seq, "error", err)
+			continue
+		}
+		if enc.Encode(line) != nil {
+			return
+		}
+		if follow {
+			_ = out.Flush()
+		}
+	}
+}
+
+func journalLine(entry journal.Entry) (JournalLine, error) {
+	line := JournalLine{Seq: entry.Seq, At: entry.At}
+	switch entry.Topic {
+	case journal.Changes:
+		r, err := events.DecodeRecord(entry.Data)
+		line.Record = &r
+		return line, err
+	case journal.Steps:
+		var s events.Step
+		err := json.Unmarshal(entry.Data, &s)
+		line.Step = &s
+		return line, err
+	}
+	return line, fmt.Errorf("topic %q is unknown", entry.Topic)
+}
+
+// getQuiet answers when nothing is in flight, so that a test in any language needs no sleep.
+func (e *Emulator) getQuiet(w http.ResponseWriter, r *http.Request) {
+	if err := e.Flush(r.Context()); err != nil {
+		answerError(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	answer(w, http.StatusOK, map[string]string{"status": "quiet"})
+}
+
+func (e *Emulator) getTriggers(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]any{"triggers": e.Triggers()})
+}
+
+func (e *Emulator) getConnections(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]any{"connections": e.Connections()})
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone
+}
+
+func answerError(w http.ResponseWriter, status int, err error) {
+	answer(w, status, map[string]string{"error": err.Error()})
+}

@@ -1,0 +1,272 @@
+// Package emulator runs the whole chain from a container registry's push to a WebSocket frame in this process, on one port.
+//
+//	em, err := emulator.New(emulator.Config{})   // everything listens on em.Addr()
+//	go em.Serve(ctx)                             // until ctx ends
+//
+// docker push to Addr, and a WebSocket client at ws://Addr/ws receives the event. For tests there is emulatortest.
+package emulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
+	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/journal"
+	"github.com/regcast/regcast/emulator/internal/registry"
+	"github.com/regcast/regcast/emulator/internal/trigger"
+	"github.com/regcast/regcast/emulator/internal/yandex"
+	"github.com/regcast/regcast/events"
+)
+
+// Emulator is a running house. Its methods may be called at once.
+type Emulator struct {
+	clock    clock.Clock
+	log      *slog.Logger
+	version  string
+	defaults Defaults
+
+	listener net.Listener
+	server   *http.Server
+
+	// The rooms, in the order of the walk.
+	folder   *folder
+	registry *registry.Registry
+	journal  journal.Journal
+	cursor   *journal.Cursor
+	triggers *trigger.Engine
+	gateway  *gateway.Gateway
+	cloud    *yandex.Cloud
+
+	rev       atomic.Uint64 // the last Change.Rev given
+	published atomic.Uint64 // position of the last record
+	snapshot  chan struct{} // a snapshot is due
+	unsaved   atomic.Int64  // records since the last snapshot
+
+	streams    context.Context // ends when Close begins: answers that would last for ever
+	endStreams context.CancelFunc
+	running    context.Context // ends when the triggers are done
+	stop       context.CancelFunc
+	background sync.WaitGroup
+	closing    sync.Once
+	closed     error // what the one shutdown returned
+}
+
+// New opens the data folder, builds every room and listens; triggers work from here on, HTTP is answered by Serve.
+// Errors tell which definition, folder or address is at fault.
+func New(cfg Config) (*Emulator, error) {
+	e := &Emulator{
+		clock:   cfg.Clock,
+		log:     cfg.Logger,
+		version: cfg.Version,
+		defaults: Defaults{
+			CloudID: yandex.CloudID, FolderID: yandex.FolderID, RegistryID: yandex.RegistryID,
+			GatewayID: yandex.GatewayID, ServiceAccountID: yandex.ServiceAccountID,
+		},
+		snapshot: make(chan struct{}, 1),
+	}
+	if e.clock == nil {
+		e.clock = clock.Real{}
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.version == "" {
+		e.version = "devel"
+	}
+	e.streams, e.endStreams = context.WithCancel(context.Background())
+	e.running, e.stop = context.WithCancel(context.Background())
+	if err := e.build(cfg); err != nil {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		return nil, errors.Join(fmt.Errorf("emulator: %w", err), e.Close(now))
+	}
+	return e, nil
+}
+
+// build makes the rooms and the doors between them. What it has made when it fails, shutdown takes down.
+func (e *Emulator) build(cfg Config) (err error) {
+	// What needs neither folder nor port comes first, so that a wrong file costs nothing.
+	e.gateway = gateway.New(gateway.Options{Clock: e.clock, Origins: cfg.AllowOrigins})
+	e.cloud = yandex.New(yandex.Options{
+		Gateway: e.gateway, Clock: e.clock, Note: e.note, Warn: e.warn, TagOnCreateImage: cfg.TagOnCreateImage,
+	})
+	triggers, err := e.define(cfg)
+	if err != nil {
+		return err
+	}
+	if e.listener, err = listen(cfg); err != nil {
+		return err
+	}
+	if e.folder, err = openFolder(cfg.Data); err != nil {
+		return err
+	}
+	if e.journal, err = e.openJournal(cfg); err != nil {
+		return err
+	}
+	if e.registry, err = registry.New(registry.Options{
+		Dir: e.folder.registry(), Commit: e.commit, Clock: e.clock, Default: yandex.RegistryID, QuietChildren: cfg.QuietChildren,
+	}); err != nil {
+		return err
+	}
+	if err := e.restore(); err != nil {
+		return err
+	}
+	if e.cursor, err = journal.OpenCursor(e.running, e.journal, "triggers", journal.Changes); err != nil {
+		return err
+	}
+	e.triggers = trigger.New(trigger.Options{Clock: e.clock, Next: e.nextRecord, Done: e.cursor.Done, Note: e.note})
+	for _, t := range triggers {
+		if err := e.triggers.Set(t); err != nil {
+			return err
+		}
+	}
+	e.server = &http.Server{
+		Handler:           e.handler(),
+		ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog:          slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
+		Protocols:         new(http.Protocols),
+	}
+	e.server.Protocols.SetHTTP1(true)
+	e.server.Protocols.SetUnencryptedHTTP2(true)
+	e.background.Go(e.runTriggers)
+	e.background.Go(e.runSnapshots)
+	return nil
+}
+
+// define reads the gateways and triggers of the configuration, and adds the default ones where nothing takes their place.
+func (e *Emulator) define(cfg Config) ([]trigger.Trigger, error) {
+	var errs []error
+	for _, g := range cfg.Gateways {
+		id := g.ID
+		if id == "" {
+			id = yandex.GatewayIDFor(g.Name)
+		}
+		errs = append(errs, e.cloud.AddSpec(id, g.Name, g.Data))
+	}
+	errs = append(errs, e.cloud.AddDefaultGateway())
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if len(cfg.Triggers) == 0 {
+		return e.cloud.DefaultTriggers()
+	}
+	var triggers []trigger.Trigger
+	for _, f := range cfg.Triggers {
+		ts, err := e.cloud.Triggers(f.Name, f.Data)
+		errs = append(errs, err)
+		triggers = append(triggers, ts...)
+	}
+	return triggers, errors.Join(errs...)
+}
+
+func listen(cfg Config) (net.Listener, error) {
+	if cfg.Listener != nil {
+		return cfg.Listener, nil
+	}
+	addr := cfg.Addr
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	return net.Listen("tcp", addr)
+}
+
+// restore brings the registry to where the journal says it was.
+func (e *Emulator) restore() error {
+	_, last, err := e.journal.Bounds(e.running)
+	if err != nil {
+		return err
+	}
+	e.rev.Store(last)
+	e.published.Store(last)
+	for entry, err := range e.journal.Read(e.running, e.registry.From()+1, journal.Changes) {
+		if err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+		r, err := events.DecodeRecord(entry.Data)
+		if err != nil {
+			return fmt.Errorf("restore: journal entry %d: %w", entry.Seq, err)
+		}
+		if r.Origin != events.OriginRegistry {
+			continue
+		}
+		if err := e.registry.Apply(entry.Seq, r.Changes); err != nil {
+			e.log.Warn("registry: an image of the journal is not on disk", "seq", entry.Seq, "error", err)
+		}
+	}
+	return nil
+}
+
+// Addr returns the address that New listens on.
+func (e *Emulator) Addr() string { return e.listener.Addr().String() }
+
+// URL returns the base of the emulator's HTTP URLs, without a slash at the end.
+func (e *Emulator) URL() string { return "http://" + e.Addr() }
+
+// Defaults returns the ids of the resources that exist without any set-up.
+func (e *Emulator) Defaults() Defaults { return e.defaults }
+
+// Serve answers HTTP until ctx ends or Close is called. When ctx ends it closes the emulator, with no limit of time for what is
+// in flight; for a limit, call Close. It returns nil after a clean end.
+func (e *Emulator) Serve(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { _ = e.Close(context.Background()) })() // its result is returned below
+	err := e.server.Serve(e.listener)
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, e.Close(context.Background()))
+}
+
+// Close ends the house in the order of the walk: running requests are answered, what is on record is matched, open batches are
+// sent at once, queues to sockets are written, sockets get a going-away. When ctx ends it stops waiting; what was not handed on
+// by then is handed on after a restart with the same data folder. Every call waits for the end and returns its result.
+func (e *Emulator) Close(ctx context.Context) error {
+	e.closing.Do(func() { e.closed = e.shutdown(ctx) })
+	return e.closed
+}
+
+func (e *Emulator) shutdown(ctx context.Context) error {
+	var errs []error
+	late := func(err error) { // running out of time is what the caller asked for
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			errs = append(errs, err)
+		}
+	}
+	e.endStreams()
+	if e.server != nil {
+		late(e.server.Shutdown(ctx))
+		errs = append(errs, e.server.Close())
+	}
+	if e.listener != nil {
+		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if e.triggers != nil {
+		late(e.triggers.Quiet(ctx, e.published.Load()))
+		late(e.triggers.Close(ctx))
+	}
+	late(e.gateway.Close(ctx))
+	e.stop()
+	e.background.Wait()
+	if e.registry != nil {
+		errs = append(errs, e.registry.Snapshot(), e.registry.Close())
+	}
+	if e.cursor != nil {
+		errs = append(errs, e.cursor.Close())
+	}
+	if e.journal != nil {
+		errs = append(errs, e.journal.Close())
+	}
+	if e.folder != nil {
+		errs = append(errs, e.folder.close())
+	}
+	return errors.Join(errs...)
+}

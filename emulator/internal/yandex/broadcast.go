@@ -1,0 +1,70 @@
+package yandex
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/trigger"
+)
+
+// MaxMessage is the largest message a socket takes, in bytes: 128 KB. A trigger's batch may be larger and is then lost.
+const MaxMessage = 128 << 10
+
+// broadcast is the target that sends each delivery, as one text message, to all connections of a path: one try, and whoever is not
+// there has missed it.
+type broadcast struct {
+	wiring    Wiring
+	gatewayID string
+	path      string
+}
+
+// Deliver answers one outcome for each delivery; those that are not too large go to the gateway together.
+func (b *broadcast) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome {
+	out := make([]trigger.Outcome, len(ds))
+	var ms []gateway.Message
+	var of []int // of[i] is the delivery that message i belongs to
+	for i, d := range ds {
+		if len(d.Payload) > MaxMessage {
+			out[i] = b.tooBig(d)
+			continue
+		}
+		ms = append(ms, gateway.Message{Data: d.Payload})
+		of = append(of, i)
+	}
+	if len(ms) == 0 {
+		return out
+	}
+	for i, sent := range b.wiring.Broadcast(ctx, key(b.gatewayID, b.path), ms) {
+		out[of[i]] = b.outcome(ds[of[i]], sent)
+	}
+	return out
+}
+
+func (b *broadcast) tooBig(d trigger.Delivery) trigger.Outcome {
+	text := fmt.Sprintf("message of %d bytes is over %d", len(d.Payload), MaxMessage)
+	return trigger.Outcome{Lost: true, Text: text, Data: b.data(map[string]any{"bytes": len(d.Payload)})}
+}
+
+func (b *broadcast) outcome(d trigger.Delivery, sent gateway.Sent) trigger.Outcome {
+	switch {
+	case sent.TooBig:
+		return b.tooBig(d)
+	case sent.Connections == 0:
+		text := fmt.Sprintf("nobody is connected to %s%s", b.gatewayID, b.path)
+		return trigger.Outcome{Lost: true, Text: text, Data: b.data(map[string]any{"connections": 0})}
+	}
+	noun := "connections"
+	if sent.Connections == 1 {
+		noun = "connection"
+	}
+	return trigger.Outcome{
+		Text: fmt.Sprintf("to %d %s of %s%s", sent.Connections, noun, b.gatewayID, b.path),
+		Data: b.data(map[string]any{"connections": sent.Connections}),
+	}
+}
+
+func (b *broadcast) data(m map[string]any) map[string]any {
+	m["gateway_id"], m["path"] = b.gatewayID, b.path
+	return m
+}

@@ -1,0 +1,160 @@
+// Package yandex is the façade of Yandex Cloud: it reads the cloud's triggers and gateway specifications and words everything that
+// clients see, with the rooms doing the work.
+package yandex
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
+	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/trigger"
+	"github.com/regcast/regcast/events"
+	words "github.com/regcast/regcast/events/yandex"
+)
+
+// Options are what the cloud is made of. Gateway is needed, all else has a usable zero value.
+type Options struct {
+	Gateway *gateway.Gateway
+	Clock   clock.Clock       // nil: clock.Real
+	Random  io.Reader         // where ids come from; nil: crypto/rand. Reads are one at a time.
+	Note    func(events.Step) // hears of connections that open and close; nil: nobody does
+	Warn    func(string)      // hears once, when it is added, of what is accepted and not emulated; nil: nobody does
+
+	// TagOnCreateImage copies the pushed tag into CreateImage events: see words.Wording.
+	TagOnCreateImage bool
+}
+
+// Cloud is one emulated cloud.
+type Cloud struct {
+	gateways *gateways
+	wording  words.Wording
+	wiring   Wiring
+	warn     func(string)
+
+	mu  sync.Mutex
+	ids map[string]place // triggers by id
+}
+
+// New makes a cloud without gateways and triggers.
+func New(o Options) *Cloud {
+	d := &door{sockets: o.Gateway, clock: o.Clock, mint: &minter{random: o.Random}, note: o.Note}
+	if d.clock == nil {
+		d.clock = clock.Real{}
+	}
+	if d.mint.random == nil {
+		d.mint.random = rand.Reader
+	}
+	if d.note == nil {
+		d.note = func(events.Step) {}
+	}
+	c := &Cloud{
+		gateways: &gateways{door: d, byID: make(map[string]*gatewayHandler)},
+		wording:  words.Wording{CloudID: CloudID, FolderID: FolderID, TagOnCreateImage: o.TagOnCreateImage},
+		warn:     o.Warn,
+		ids:      make(map[string]place),
+	}
+	if c.warn == nil {
+		c.warn = func(string) {}
+	}
+	c.wiring = Wiring{Broadcast: o.Gateway.Broadcast, Paths: c.gateways.paths, Gateways: c.gateways.ids}
+	return c
+}
+
+// ServeGateway serves a request to a gateway; the request's path starts at the gateway's root.
+func (c *Cloud) ServeGateway(w http.ResponseWriter, r *http.Request, gatewayID string) {
+	h := c.gateways.handler(gatewayID)
+	if h == nil {
+		write(w, r, failed(http.StatusNotFound, fmt.Sprintf("there is no gateway %s; there is %s",
+			quote(gatewayID), oneOf(c.gateways.ids()))))
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+// AddSpec adds a gateway. The file's name is for messages only.
+func (c *Cloud) AddSpec(gatewayID, file string, data []byte) error {
+	spec, err := ParseSpec(file, data)
+	if err != nil {
+		return err
+	}
+	if err := c.gateways.add(gatewayID, spec); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for _, w := range spec.Warnings {
+		c.warn(w)
+	}
+	return nil
+}
+
+// Triggers reads a file of triggers and compiles them; an id that another file has is refused. Their gateways must have been added.
+func (c *Cloud) Triggers(file string, data []byte) ([]trigger.Trigger, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	parsed, err := ParseTriggers(file, data)
+	if err != nil {
+		return nil, err
+	}
+	var out []trigger.Trigger
+	problems := &FileError{}
+	ids := make(map[string]place)
+	for _, t := range parsed {
+		first, taken := c.ids[t.ID]
+		if !taken {
+			first, taken = ids[t.ID]
+		}
+		if taken {
+			problems.Problems = append(problems.Problems, fmt.Sprintf("%v: id: got %s, which %v has; want an id of its own", t.at, quote(t.ID), first))
+		}
+		ids[t.ID] = t.at
+		compiled, err := Compile(t, c.wiring)
+		var wrong *FileError
+		if errors.As(err, &wrong) {
+			problems.Problems = append(problems.Problems, wrong.Problems...)
+		}
+		out = append(out, compiled)
+	}
+	if len(problems.Problems) > 0 {
+		return nil, problems
+	}
+	for _, t := range parsed {
+		c.ids[t.ID] = t.at
+		for _, w := range t.Warnings {
+			c.warn(w)
+		}
+	}
+	return out, nil
+}
+
+// AddDefaultGateway adds the default gateway, unless AddSpec has given its id to another specification.
+func (c *Cloud) AddDefaultGateway() error {
+	if c.gateways.handler(GatewayID) != nil {
+		return nil
+	}
+	return c.AddSpec(GatewayID, "default-gateway.yaml", defaultGateway)
+}
+
+// DefaultTriggers is the default trigger; none, with a warning, when the default gateway was replaced by one without DefaultPath.
+func (c *Cloud) DefaultTriggers() ([]trigger.Trigger, error) {
+	if paths, _ := c.gateways.paths(GatewayID); !slices.Contains(paths, DefaultPath) {
+		c.warn(fmt.Sprintf("the gateway %s has no path %s: there is no default trigger", GatewayID, DefaultPath))
+		return nil, nil
+	}
+	return c.Triggers("default-trigger.yaml", defaultTrigger)
+}
+
+// Word says what happened in the cloud's words: the events of the changes, in order.
+func (c *Cloud) Word(changes []events.Change) []events.Event {
+	var out []events.Event
+	for i, change := range changes {
+		if e, ok := c.wording.Word(i, change); ok {
+			out = append(out, e)
+		}
+	}
+	return out
+}

@@ -1,0 +1,180 @@
+package yandex
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/trigger"
+	"github.com/regcast/regcast/emulator/internal/trigger/jq"
+	"github.com/regcast/regcast/events"
+	words "github.com/regcast/regcast/events/yandex"
+)
+
+// Wiring is what compiled triggers reach.
+type Wiring struct {
+	// Broadcast sends messages to every connection of a key; one Sent for each message.
+	Broadcast func(ctx context.Context, key string, ms []gateway.Message) []gateway.Sent
+	// Paths returns the path keys of a gateway, and false when there is no such gateway.
+	Paths func(gatewayID string) ([]string, bool)
+	// Gateways lists the ids of the gateways there are.
+	Gateways func() []string
+}
+
+// key is what the gateway room calls the connections of a path of a gateway. Paths start with "/", so keys do not clash.
+func key(gatewayID, path string) string { return gatewayID + path }
+
+// Compile makes the trigger that the engine runs. The error is a *FileError when a gateway or path is not there or jq does not parse.
+func Compile(t Trigger, w Wiring) (trigger.Trigger, error) {
+	out := trigger.Trigger{
+		ID:   t.ID,
+		Name: t.Name,
+		Match: trigger.Match{
+			Source:   words.Source,
+			Registry: t.Source.RegistryID,
+			Types:    slices.Clone(t.Source.Types),
+			Accept:   t.Source.accept(),
+		},
+		Window: trigger.Window{Count: t.Source.Count, Bytes: t.Source.Bytes, Cutoff: t.Source.Cutoff},
+		Paused: t.Paused,
+	}
+	var problems []remark
+	for _, a := range t.Actions {
+		action, wrong := a.compile(w)
+		problems = append(problems, wrong...)
+		out.Actions = append(out.Actions, action)
+	}
+	if len(problems) > 0 {
+		return trigger.Trigger{}, &FileError{Problems: lines(problems)}
+	}
+	return out, nil
+}
+
+func (a Action) compile(w Wiring) (trigger.Action, []remark) {
+	var problems []remark
+	refuse := func(path, format string, args ...any) {
+		at := a.at
+		at.path = join(at.path, path)
+		problems = append(problems, remark{at, fmt.Sprintf(format, args...)})
+	}
+	paths, ok := w.Paths(a.GatewayID)
+	switch {
+	case !ok:
+		refuse("gateway_id", "got %s, which is no gateway here; want %s", quote(a.GatewayID), oneOf(w.Gateways()))
+	case !slices.Contains(paths, a.Path):
+		refuse("path", "got %s, which is no path key of the gateway %s; want %s", quote(a.Path), a.GatewayID, oneOf(paths))
+	}
+	out := trigger.Action{Pack: pack, Target: &broadcast{w, a.GatewayID, a.Path}}
+	if a.Filter != "" {
+		program, err := jq.Compile(a.Filter)
+		if err != nil {
+			refuse("filter.jq", "got %s, want a jq program: %v", quote(a.Filter), err)
+		}
+		out.Keep = keep(program)
+	}
+	if a.Transformer != "" {
+		program, err := jq.Compile(a.Transformer)
+		if err != nil {
+			refuse("transformer.jq", "got %s, want a jq program: %v", quote(a.Transformer), err)
+		}
+		out.Pack = transform(program)
+	}
+	return out, problems
+}
+
+// accept compares what the engine's index cannot. Names and tags are compared as they are, upper and lower case apart.
+func (s Source) accept() func(events.Event) (bool, string) {
+	if s.ImageName == "" && s.Tag == "" {
+		return nil
+	}
+	return func(e events.Event) (bool, string) {
+		if s.ImageName != "" {
+			if why := s.otherImage(e.Change); why != "" {
+				return false, why
+			}
+		}
+		if s.Tag != "" {
+			if why := s.otherTag(e); why != "" {
+				return false, why
+			}
+		}
+		return true, ""
+	}
+}
+
+// otherImage says why a change is of another image than the filter's; empty: it is of that image.
+func (s Source) otherImage(c events.Change) string {
+	qualified := c.Registry + "/" + c.Repository
+	if s.ImageName == c.Repository || s.ImageName == qualified {
+		return ""
+	}
+	why := fmt.Sprintf("image_name: want %q, got %q", s.ImageName, c.Repository)
+	registry, repository, cut := strings.Cut(s.ImageName, "/")
+	switch {
+	case strings.EqualFold(s.ImageName, c.Repository) || strings.EqualFold(s.ImageName, qualified):
+		return why + " (differs only by upper and lower case)"
+	case cut && repository == c.Repository:
+		return why + fmt.Sprintf(" (the filter has the registry id %s, the image is in %s)", registry, c.Registry)
+	case strings.HasPrefix(c.Repository, strings.TrimSuffix(s.ImageName, "*")):
+		return why + " (a name is compared whole, a beginning is not enough)"
+	}
+	return why
+}
+
+// otherTag says why an event is of another tag than the filter's.
+func (s Source) otherTag(e events.Event) string {
+	tag := e.Change.Tag
+	if !tagged(e.Type) {
+		// Whether create-image carries a tag is a switch; the message itself tells how it stood.
+		var m words.Message
+		if json.Unmarshal(e.Body, &m) != nil || m.Details.Tag == "" {
+			return fmt.Sprintf("tag: want %q, got none (a %s event carries no tag)", s.Tag, e.Type)
+		}
+		tag = m.Details.Tag
+	}
+	switch {
+	case tag == s.Tag:
+		return ""
+	case strings.EqualFold(tag, s.Tag):
+		return fmt.Sprintf("tag: want %q, got %q (differs only by upper and lower case)", s.Tag, tag)
+	}
+	return fmt.Sprintf("tag: want %q, got %q", s.Tag, tag)
+}
+
+func pack(es []events.Event) ([]byte, error) {
+	bodies := make([]json.RawMessage, len(es))
+	for i, e := range es {
+		bodies[i] = e.Body
+	}
+	return words.Pack(bodies), nil
+}
+
+// keep asks a filter about one message. As in the cloud, a filter that fails has said no.
+func keep(program *jq.Program) func(events.Event) (bool, string) {
+	return func(e events.Event) (bool, string) {
+		switch ok, err := program.True(context.Background(), e.Body); {
+		case err != nil:
+			return false, "filter.jq failed: " + err.Error()
+		case !ok:
+			return false, "filter.jq said no"
+		}
+		return true, ""
+	}
+}
+
+func transform(program *jq.Program) func([]events.Event) ([]byte, error) {
+	return func(es []events.Event) ([]byte, error) {
+		batch, err := pack(es)
+		if err != nil {
+			return nil, err
+		}
+		out, err := program.Transform(context.Background(), batch)
+		if err != nil {
+			return nil, fmt.Errorf("transformer.jq: %w", err)
+		}
+		return out, nil
+	}
+}

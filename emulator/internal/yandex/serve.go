@@ -1,0 +1,222 @@
+package yandex
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
+	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/events"
+)
+
+// The headers that the cloud adds to what an integration receives. Connection-Id is in the answer to the handshake as well.
+const (
+	headerConnectionID     = "X-Yc-Apigateway-Websocket-Connection-Id"
+	headerEventType        = "X-Yc-Apigateway-Websocket-Event-Type"
+	headerConnectedAt      = "X-Yc-Apigateway-Websocket-Connected-At" // milliseconds since 1970
+	headerMessageID        = "X-Yc-Apigateway-Websocket-Message-Id"
+	headerDisconnectStatus = "X-Yc-Apigateway-Websocket-Disconnect-Status-Code"
+	headerDisconnectReason = "X-Yc-Apigateway-Websocket-Disconnect-Reason"
+	headerSubprotocol      = "Sec-Websocket-Protocol"
+)
+
+// StepOpened is what a step says of a connection that was let in; events.StepClosed is its counterpart.
+const StepOpened = "opened"
+
+// door is what all gateways share: the room of the sockets and what is needed to speak of them.
+type door struct {
+	sockets *gateway.Gateway
+	clock   clock.Clock
+	mint    *minter
+	note    func(events.Step)
+}
+
+// gatewayHandler serves one gateway.
+type gatewayHandler struct {
+	id   string
+	spec *Spec
+	door *door
+}
+
+// ServeHTTP chooses the path, then serves a socket or a plain request.
+func (h *gatewayHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path, values := h.spec.Route(r.URL.EscapedPath())
+	if path == nil {
+		write(w, r, failed(http.StatusNotFound, fmt.Sprintf("no path of the gateway %s matches %s", h.id, r.URL.Path)))
+		return
+	}
+	// An upgrade where there are no sockets is an ordinary request, as HTTP has it.
+	if path.Socket() && gateway.IsUpgrade(r) {
+		h.connect(w, r, path, values)
+		return
+	}
+	op := path.Methods[r.Method]
+	if op == nil {
+		op = path.Methods[AnyMethod]
+	}
+	switch {
+	case op != nil:
+		write(w, r, op.run(call{path: values, query: r.URL.Query(), header: r.Header}))
+	case path.Socket() && r.Method == http.MethodGet:
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		write(w, r, failed(http.StatusUpgradeRequired, path.Key+" is for WebSocket connections"))
+	default:
+		w.Header().Set("Allow", path.allow())
+		write(w, r, failed(http.StatusMethodNotAllowed, fmt.Sprintf("%s has no operation for %s", path.Key, r.Method)))
+	}
+}
+
+// run calls the integration of an operation.
+func (op *Operation) run(c call) answer {
+	switch {
+	case op.Authorizer != "":
+		return failed(http.StatusNotImplemented, "not emulated: the authorizer "+op.Authorizer)
+	case op.Type == "":
+		return failed(http.StatusNotImplemented, "the operation has no integration")
+	case op.Dummy == nil:
+		return failed(http.StatusNotImplemented, "not emulated: "+op.Type+" integration")
+	}
+	c.parameters = op.Parameters
+	return op.Dummy.answer(c)
+}
+
+func write(w http.ResponseWriter, r *http.Request, a answer) {
+	for name, values := range a.header {
+		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+	// The length is told by hand so that HEAD and 204 say the same as any other answer and no body is sniffed.
+	if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
+	w.WriteHeader(a.status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(a.body) // the client has gone: there is nobody to tell
+	}
+}
+
+// socket is one connection as the façade sees it: what its integrations are called with.
+type socket struct {
+	gateway *gatewayHandler
+	path    *Path
+	id      string
+	values  map[string]string // of the path's parameters
+	header  http.Header       // of the handshake, with the cloud's own
+}
+
+// connect runs the connect integration and lets the client in if that answers 2xx.
+func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *Path, values map[string]string) {
+	if bad := gateway.Check(r); bad != nil {
+		for name, v := range bad.Header {
+			w.Header()[name] = v
+		}
+		write(w, r, failed(bad.Status, bad.Text))
+		return
+	}
+	id, err := h.door.mint.connection()
+	if err != nil {
+		write(w, r, failed(http.StatusInternalServerError, err.Error()))
+		return
+	}
+	s := &socket{gateway: h, path: path, id: id, values: values, header: r.Header.Clone()}
+	s.header.Set(headerConnectionID, id)
+	s.header.Set(headerConnectedAt, strconv.FormatInt(h.door.clock.Now().UnixMilli(), 10))
+
+	a := answer{status: http.StatusOK}
+	switch {
+	case path.Connect != nil:
+		c := s.call("CONNECT")
+		c.query = r.URL.Query()
+		a = path.Connect.run(c)
+	case path.guarded != "":
+		a = failed(http.StatusNotImplemented, "not emulated: the authorizer "+path.guarded)
+	}
+	if a.status < 200 || a.status > 299 {
+		write(w, r, a)
+		return
+	}
+	accepted := gateway.Socket{
+		ID:          id,
+		Path:        key(h.id, path.Key),
+		Header:      http.Header{headerConnectionID: {id}},
+		Subprotocol: a.header.Get(headerSubprotocol),
+		First:       a.message(),
+		Message:     s.message,
+		Closed:      s.closed,
+	}
+	if err := h.door.sockets.Accept(w, r, accepted); err != nil {
+		s.note(events.StepClosed, fmt.Sprintf("%s was not let in: %v", id, err), nil)
+		return
+	}
+	s.note(StepOpened, id+" connected", nil)
+}
+
+// call is the request to an integration of this connection.
+func (s *socket) call(event string) call {
+	header := s.header.Clone()
+	header.Set(headerEventType, event)
+	return call{path: s.values, header: header}
+}
+
+// message takes a message from the client to the integration, and its answer back.
+func (s *socket) message(id string, m gateway.Message) {
+	if s.path.Message == nil {
+		return // as in the cloud, nobody hears it
+	}
+	d := s.gateway.door
+	messageID, err := d.mint.message(d.clock.Now())
+	if err != nil {
+		s.note(events.StepLost, err.Error(), nil)
+		return
+	}
+	c := s.call("MESSAGE")
+	c.header.Set(headerMessageID, messageID)
+	c.header.Set("Content-Type", "application/json")
+	if m.Binary {
+		c.header.Set("Content-Type", "application/octet-stream")
+	}
+	a := s.path.Message.run(c)
+	if back := a.message(); back != nil {
+		if err := d.sockets.Send(id, *back); err != nil {
+			s.note(events.StepLost, fmt.Sprintf("the answer to a message of %s: %v", id, err), nil)
+		}
+	}
+}
+
+// closed calls the disconnect integration, which has nobody to answer to.
+func (s *socket) closed(info gateway.Info, code int, reason string) {
+	text := fmt.Sprintf("%s disconnected: %d", s.id, code)
+	if reason != "" {
+		text += " " + reason
+	}
+	if op := s.path.Disconnect; op != nil {
+		c := s.call("DISCONNECT")
+		c.header.Set(headerDisconnectStatus, strconv.Itoa(code))
+		if reason != "" {
+			c.header.Set(headerDisconnectReason, reason)
+		}
+		if a := op.run(c); a.status == http.StatusNotImplemented {
+			text += fmt.Sprintf(" (disconnect: %s)", a.body)
+		}
+	}
+	s.note(events.StepClosed, text, map[string]any{"code": code, "reason": reason})
+}
+
+func (s *socket) note(what, text string, data map[string]any) {
+	d := s.gateway.door
+	if data == nil {
+		data = make(map[string]any)
+	}
+	data["connection_id"] = s.id
+	d.note(events.Step{At: d.clock.Now(), Room: "gateway", What: what, Who: key(s.gateway.id, s.path.Key), Text: text, Data: data})
+}
+
+// message makes the body of an answer a message; nil when it is empty.
+func (a answer) message() *gateway.Message {
+	if len(a.body) == 0 {
+		return nil
+	}
+	return &gateway.Message{Data: slices.Clone(a.body), Binary: !a.text()}
+}

@@ -1,0 +1,90 @@
+package emulator
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/regcast/regcast/emulator/internal/journal"
+	"github.com/regcast/regcast/events"
+)
+
+// The doors between the rooms.
+
+// snapshotEvery is the number of registry records after which a restart would have too much to replay.
+const snapshotEvery = 20_000
+
+// commit is the registry's door out: the append that makes its change true.
+func (e *Emulator) commit(ctx context.Context, changes []events.Change) (uint64, error) {
+	_, seq, err := e.publish(ctx, events.OriginRegistry, changes)
+	if err == nil && e.unsaved.Add(1) >= snapshotEvery {
+		e.unsaved.Store(0)
+		select {
+		case e.snapshot <- struct{}{}:
+		default: // one is due already
+		}
+	}
+	return seq, err
+}
+
+// nextRecord is the trigger engine's door in: the next record that has not been handed on.
+func (e *Emulator) nextRecord(ctx context.Context) (uint64, events.Record, error) {
+	entry, err := e.cursor.Next(ctx)
+	if err != nil {
+		return 0, events.Record{}, err
+	}
+	r, err := events.DecodeRecord(entry.Data)
+	if err != nil {
+		// A record that cannot be read must not stop all that follow.
+		e.log.Error("journal: a record cannot be read; it is passed over", "seq", entry.Seq, "error", err)
+		return entry.Seq, events.Record{}, nil
+	}
+	return entry.Seq, r, nil
+}
+
+// note is every room's way to tell what it decided.
+func (e *Emulator) note(s events.Step) {
+	if s.At.IsZero() {
+		s.At = e.clock.Now()
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		e.log.Error("journal: a step cannot be written", "step", s.Text, "error", err)
+		return
+	}
+	e.journal.Note(journal.Steps, data)
+}
+
+func (e *Emulator) warn(s string) { e.log.Warn(s) }
+
+// runTriggers is the engine's goroutine. An engine that cannot read on is the end of the house.
+func (e *Emulator) runTriggers() {
+	if err := e.triggers.Run(e.running); err != nil && e.running.Err() == nil {
+		e.log.Error("triggers: stopped", "error", err)
+		_ = e.server.Close()
+	}
+}
+
+func (e *Emulator) runSnapshots() {
+	for {
+		select {
+		case <-e.running.Done():
+			return
+		case <-e.snapshot:
+			if err := e.registry.Snapshot(); err != nil {
+				e.log.Error("registry: no snapshot; a restart will take longer", "error", err)
+			}
+		}
+	}
+}
+
+// Flush returns when the house is quiet: everything published before is matched, every batch that is due has been taken by its
+// target, and no frame waits for a socket that reads. Batches that wait for their cutoff are not waited for.
+func (e *Emulator) Flush(ctx context.Context) error {
+	if err := e.triggers.Quiet(ctx, e.published.Load()); err != nil {
+		return err
+	}
+	if err := e.gateway.Drained(ctx); err != nil {
+		return err
+	}
+	return e.journal.Sync(ctx)
+}

@@ -1,0 +1,79 @@
+package emulator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/regcast/regcast/emulator/internal/journal"
+	"github.com/regcast/regcast/events"
+)
+
+// ErrNoEvent is returned for an event id that is not in the journal.
+var ErrNoEvent = errors.New("no such event")
+
+// Trace is the walk of one event from its record to the sockets.
+type Trace struct {
+	Seq    uint64        `json:"seq"`    // position of its record in the journal
+	Origin string        `json:"origin"` // events.OriginRegistry, …
+	At     time.Time     `json:"at"`     // when it was recorded
+	Event  events.Event  `json:"event"`
+	Change events.Change `json:"change"`
+	Steps  []events.Step `json:"steps"`
+}
+
+// Trace returns what became of an event so far. It reads the journal, so its cost grows with the journal's length.
+func (e *Emulator) Trace(ctx context.Context, id string) (Trace, error) {
+	t, err := e.findEvent(ctx, id)
+	if err != nil {
+		return t, fmt.Errorf("trace %s: %w", id, err)
+	}
+	if err := e.journal.Sync(ctx); err != nil {
+		return t, fmt.Errorf("trace %s: %w", id, err)
+	}
+	t.Steps = []events.Step{}
+	for entry, err := range e.journal.Read(ctx, t.Seq, journal.Steps) {
+		if err != nil {
+			return t, fmt.Errorf("trace %s: %w", id, err)
+		}
+		if !bytes.Contains(entry.Data, []byte(id)) { // decoding every step would cost ten times as much
+			continue
+		}
+		var s events.Step
+		if err := json.Unmarshal(entry.Data, &s); err != nil {
+			return t, fmt.Errorf("trace %s: step %d: %w", id, entry.Seq, err)
+		}
+		if slices.Contains(s.Events, id) {
+			t.Steps = append(t.Steps, s)
+		}
+	}
+	return t, nil
+}
+
+func (e *Emulator) findEvent(ctx context.Context, id string) (Trace, error) {
+	if id == "" {
+		return Trace{}, ErrNoEvent
+	}
+	for entry, err := range e.journal.Read(ctx, 1, journal.Changes) {
+		if err != nil {
+			return Trace{}, err
+		}
+		if !bytes.Contains(entry.Data, []byte(id)) {
+			continue
+		}
+		r, err := events.DecodeRecord(entry.Data)
+		if err != nil {
+			return Trace{}, fmt.Errorf("entry %d: %w", entry.Seq, err)
+		}
+		for _, ev := range r.Events {
+			if ev.ID == id {
+				return Trace{Seq: entry.Seq, Origin: r.Origin, At: entry.At, Event: ev, Change: ev.Change}, nil
+			}
+		}
+	}
+	return Trace{}, ErrNoEvent
+}

@@ -1,0 +1,97 @@
+package regcast_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/regcast/regcast/"
+
+// own says which packages of this module each package may import. A folder that is not here may import nothing of ours, and a new
+// folder must be entered here: that is the moment to ask which room it is.
+var own = map[string][]string{
+	"events":                       {},
+	"events/yandex":                {"events"},
+	"emulator/internal/clock":      {},
+	"emulator/internal/journal":    {"events", "emulator/internal/clock"},
+	"emulator/internal/registry":   {"events", "emulator/internal/clock"},
+	"emulator/internal/trigger":    {"events", "emulator/internal/clock"},
+	"emulator/internal/trigger/jq": {},
+	"emulator/internal/gateway":    {"events", "emulator/internal/clock"},
+	"emulator/internal/yandex": {"events", "events/yandex", "emulator/internal/clock", "emulator/internal/trigger",
+		"emulator/internal/trigger/jq", "emulator/internal/gateway"},
+	"emulator": {"events", "events/yandex", "emulator/internal/clock", "emulator/internal/journal", "emulator/internal/registry",
+		"emulator/internal/trigger", "emulator/internal/gateway", "emulator/internal/yandex"},
+	"emulator/emulatortest": {"events", "events/yandex", "emulator", "emulator/internal/clock"},
+	"cmd/regcast":           {"events", "events/yandex", "emulator"},
+	"bench/load":            {},
+	"bench/report":          {},
+}
+
+// only says which libraries live behind one room's wall.
+var only = map[string]string{
+	"github.com/nats-io":           "emulator/internal/journal",
+	"github.com/gobwas":            "emulator/internal/gateway",
+	"github.com/itchyny/gojq":      "emulator/internal/trigger/jq",
+	"go.yaml.in/yaml":              "emulator/internal/yandex",
+	"github.com/spf13/cobra":       "cmd/regcast",
+	"github.com/shirou/gopsutil":   "cmd/regcast",
+	"google.golang.org/grpc":       "emulator/internal/yandex",
+	"google.golang.org/protobuf":   "emulator/internal/yandex",
+	"github.com/aws/aws-lambda-go": "functions/aws",
+}
+
+// The imports are read inside the test: an exec of `go list` would be answered from the test cache.
+func TestWalls(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && strings.HasPrefix(d.Name(), ".") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		allowed, known := own[dir]
+		if !known && !seen[dir] {
+			t.Errorf("%s: this folder has no walls; enter it in walls_test.go", dir)
+		}
+		seen[dir] = true
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if room, ours := strings.CutPrefix(name, module); ours && !slices.Contains(allowed, room) {
+				t.Errorf("%s imports %s; it may import of ours: %v", path, room, allowed)
+			}
+			for library, room := range only {
+				if strings.HasPrefix(name, library) && dir != room && !strings.HasPrefix(dir, room+"/") {
+					t.Errorf("%s imports %s; only %s may", path, name, room)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range own {
+		if !seen[dir] {
+			t.Errorf("%s: walls_test.go names a folder that is not there", dir)
+		}
+	}
+}
