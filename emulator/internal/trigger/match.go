@@ -38,7 +38,7 @@ type miss struct {
 // offer gives a record's events to the triggers that want them. An error leaves the record undone.
 func (e *Engine) offer(ctx context.Context, m *matcher, seq uint64, record events.Record) error {
 	rec := &receipt{seq: seq}
-	rec.left.Store(0) // the reader's own
+	rec.left.Store(1) // the reader's own
 	now := e.clock.Now()
 	for i := range record.Events {
 		ev := &record.Events[i]
