@@ -30,8 +30,7 @@ var own = map[string][]string{
 		"emulator/internal/trigger", "emulator/internal/gateway", "emulator/internal/yandex"},
 	"emulator/emulatortest": {"events", "events/yandex", "emulator", "emulator/internal/clock"},
 	"cmd/regcast":           {"events", "events/yandex", "emulator"},
-	"bench/load":            {},
-	"bench/report":          {},
+	"bench":                 {},
 }
 
 // only says which libraries live behind one room's wall.
