@@ -19,6 +19,12 @@ type targetFunc func(ds []trigger.Delivery) []trigger.Outcome
 
 func (f targetFunc) Deliver(_ context.Context, ds []trigger.Delivery) []trigger.Outcome { return f(ds) }
 
+type targetCtx func(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome
+
+func (f targetCtx) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome {
+	return f(ctx, ds)
+}
+
 func TestActionsInOrderEachWithItsFilter(t *testing.T) {
 	h := open(t, trigger.Options{})
 	var order []string
@@ -230,6 +236,40 @@ func TestCloseOutOfTimeLeavesTheRestForLater(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Filters and transformers may take long: when time is up, no further one is begun.
+func TestCloseOutOfTimeStopsPacking(t *testing.T) {
+	h := open(t, trigger.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	began, hold := make(chan struct{}), make(chan struct{})
+	var handing context.Context
+	tr := simple("t", 1, targetCtx(func(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome {
+		handing = ctx
+		close(began)
+		<-hold
+		return make([]trigger.Outcome, len(ds))
+	}))
+	packed := 0
+	tr.Actions[0].Pack = func(es []events.Event) ([]byte, error) {
+		if packed++; packed == 2 {
+			cancel()
+			<-handing.Done()
+		}
+		return pack(es)
+	}
+	h.set(tr)
+	h.emit(push("1"))
+	<-began
+	h.emit(push("2"), push("3"), push("4"))
+	h.awaitDone(h.emit(event("other", "push", "r2")))
+	h.late = true
+	closed := make(chan error)
+	go func() { closed <- h.Close(ctx) }()
+	close(hold)
+	h.is.True(errors.Is(<-closed, context.Canceled))
+	h.is.Equal(packed, 2)
+	h.is.Equal(h.isDone(), []uint64{1, 3}) // the first was handed on
 }
 
 func TestCloseWithNothingInHandIsInTime(t *testing.T) {

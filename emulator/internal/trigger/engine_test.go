@@ -61,7 +61,11 @@ func open(t testing.TB, o trigger.Options) *house {
 		h.done = append(h.done, seq)
 		close(h.hearing(seq)) // a second time panics: Done is called once
 	}
+	note := o.Note
 	o.Note = func(s events.Step) {
+		if note != nil {
+			note(s)
+		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.steps = append(h.steps, s)

@@ -81,6 +81,56 @@ func TestRemovedTriggerSendsItsOpenBatch(t *testing.T) {
 	h.is.Equal(s.payloads(), []string{"1 2", "4"})
 }
 
+// A trigger may change between being found for an event and getting it.
+func TestChangeWhileAnEventIsOnItsWay(t *testing.T) {
+	t.Run("replaced", func(t *testing.T) {
+		h := open(t, trigger.Options{})
+		var old, fresh sink
+		tr := simple("t", 3, &old)
+		tr.Match.Accept = func(e events.Event) (bool, string) {
+			h.set(simple("t", 3, &fresh))
+			return true, ""
+		}
+		h.set(tr)
+		h.emit(pushes(2)...) // the first is found by the old definition
+		h.quiet()
+		h.is.Equal(old.payloads(), []string{"1"})
+		h.pass(10 * time.Second)
+		h.is.Equal(fresh.payloads(), []string{"2"})
+	})
+	t.Run("removed", func(t *testing.T) {
+		h := open(t, trigger.Options{})
+		var s sink
+		tr := simple("t", 3, &s)
+		tr.Match.Accept = func(e events.Event) (bool, string) {
+			h.is.NoErr(h.Remove("t"))
+			return true, ""
+		}
+		h.set(tr)
+		h.emit(pushes(2)...)
+		h.quiet()
+		h.is.Equal(s.payloads(), []string{"1"}) // it does not wait for a cutoff of a trigger that is gone
+	})
+}
+
+// An event that comes when the owner is about to rest is not left lying.
+func TestEventBeforeTheOwnerRests(t *testing.T) {
+	var h *house
+	first := true
+	h = open(t, trigger.Options{Note: func(s events.Step) {
+		if s.What == events.StepWaiting && first { // the owner speaks, with its queue already taken
+			first = false
+			h.emit(push("2"))
+			h.awaitDone(h.emit(event("other", "push", "r2")))
+		}
+	}})
+	var s sink
+	h.set(simple("t", 2, &s))
+	h.emit(push("1"))
+	h.is.NoErr(h.Quiet(t.Context(), 3))
+	h.is.Equal(s.payloads(), []string{"1 2"})
+}
+
 func TestQuietWaitsForABatchThatIsDue(t *testing.T) {
 	h := open(t, trigger.Options{})
 	s := sink{hold: make(chan chan struct{})}

@@ -34,8 +34,8 @@ type Match struct {
 	Accept func(events.Event) (ok bool, why string)
 }
 
-// Window bounds a batch: it goes when it holds Count events, when the next event would not fit into Bytes bytes of bodies, or
-// Cutoff after its first event was read, whichever is first. An event larger than Bytes goes alone.
+// Window bounds a batch. It goes when it holds Count events or Bytes bytes of bodies, before an event that would take it over
+// Bytes, or Cutoff after its first event was read: whichever is first. An event larger than Bytes goes alone.
 type Window struct {
 	Count  int           // at least 1
 	Bytes  int           // 0: no bound

@@ -37,6 +37,9 @@ func TestBytes(t *testing.T) {
 	h.is.Equal(s.payloads(), []string{"a b", "c d", "e", "huge"})
 	h.pass(10 * time.Second)
 	h.is.Equal(s.payloads(), []string{"a b", "c d", "e", "huge", "f"})
+	h.emit(sized("g", 10)) // what is full does not wait for the next
+	h.quiet()
+	h.is.Equal(len(s.payloads()), 6)
 }
 
 func TestWaitingStep(t *testing.T) {
