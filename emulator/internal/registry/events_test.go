@@ -40,9 +40,9 @@ func TestEachRequestTellsWhatItChanged(t *testing.T) {
 		{"delete a tag", func() { h.want(202, "DELETE", "ubuntu/manifests/x", "") }, "tag-detached x " + da},
 		{"delete a tag that is not there", func() { h.want(404, "DELETE", "ubuntu/manifests/x", "") }, ""},
 		{"delete an image with its tags", func() { h.want(202, "DELETE", "ubuntu/manifests/"+da, "") },
-			lines("tag-detached v1 "+da, "tag-detached v2 "+da, "image-deleted "+" "+da)},
+			lines("tag-detached v1 "+da, "tag-detached v2 "+da, "image-deleted "+da)},
 		{"delete it again", func() { h.want(404, "DELETE", "ubuntu/manifests/"+da, "") }, ""},
-		{"push it again", func() { h.push("ubuntu", da, a) }, "image-created  " + da},
+		{"push it again", func() { h.push("ubuntu", da, a) }, "image-created " + da},
 		{"into another repository", func() { h.push("debian", "v1", a) }, lines("image-created v1 "+da, "tag-attached v1 "+da)},
 	} {
 		step.do()

@@ -3,7 +3,9 @@ package registry
 import "os"
 
 // BreakDisk has every write of the registry go through write. It is for the time before the first request.
-func (r *Registry) BreakDisk(write func(*os.File, []byte) (int, error)) { r.store.write, r.links.write = write, write }
+func (r *Registry) BreakDisk(write func(*os.File, []byte) (int, error)) {
+	r.store.write, r.links.write = write, write
+}
 
 // The parsers, for fuzzing.
 var (

@@ -64,7 +64,7 @@ func (j *journal) take() string {
 	var out []string
 	for _, r := range j.records {
 		for _, c := range r {
-			out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s", c.Kind, c.Tag, c.Digest)))
+			out = append(out, strings.Join(strings.Fields(fmt.Sprint(c.Kind, " ", c.Tag, " ", c.Digest)), " "))
 		}
 	}
 	j.records = nil
@@ -119,7 +119,9 @@ type answer struct {
 
 // code is the first error code of the body.
 func (a answer) code() string {
-	var body struct{ Errors []struct{ Code, Message string } }
+	var body struct {
+		Errors []struct{ Code, Message string }
+	}
 	if json.Unmarshal([]byte(a.body), &body) != nil || len(body.Errors) == 0 || body.Errors[0].Message == "" {
 		return ""
 	}
