@@ -43,7 +43,7 @@ func startEngine(dir string, warn func(string)) (*engine, error) {
 	s.SetLoggerV2(log, false, false, false)
 	s.Start() // returns when it is ready, as it does not listen
 	e := &engine{server: s, log: log}
-	if !s.JetStreamEnabled() {
+	if log.fatal != "" {
 		e.stop()
 		return nil, errors.New(log.fatal)
 	}

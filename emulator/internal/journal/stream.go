@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -105,8 +106,34 @@ func (s *Stream) open(ctx context.Context, o StreamOptions) (err error) {
 		return err
 	}
 	s.last.Store(s.stream.CachedInfo().State.LastSeq)
+	if err := s.tellLost(ctx, o.Warn); err != nil {
+		return err
+	}
 	s.values, err = s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: valuesBucket, Storage: jetstream.FileStorage})
 	return err
+}
+
+// tellLost tells what the engine has cut off the files because it could not be read. The server says so only with all
+// details, and nats.go leaves it out of what it decodes.
+func (s *Stream) tellLost(ctx context.Context, warn func(string)) error {
+	answer, err := s.writes.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+streamName, []byte(`{"deleted_details":true}`))
+	if err != nil {
+		return err
+	}
+	var info struct {
+		State struct {
+			Lost struct {
+				Bytes uint64 `json:"bytes"`
+			} `json:"lost"`
+		} `json:"state"`
+	}
+	if err := json.Unmarshal(answer.Data, &info); err != nil {
+		return err
+	}
+	if lost := info.State.Lost.Bytes; lost > 0 {
+		warn(fmt.Sprintf("the journal's files were damaged: %d bytes could not be read and are dropped", lost))
+	}
+	return nil
 }
 
 // release gives back what open has taken, as far as it came.
