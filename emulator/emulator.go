@@ -122,6 +122,7 @@ func (e *Emulator) build(cfg Config) (err error) {
 	if e.cursor, err = journal.OpenCursor(e.running, e.journal, "triggers", journal.Changes); err != nil {
 		return err
 	}
+	e.published.Store(e.cursor.Behind())
 	e.triggers = trigger.New(trigger.Options{Clock: e.clock, Next: e.nextRecord, Done: e.cursor.Done, Note: e.note})
 	for _, t := range triggers {
 		if err := e.triggers.Set(t); err != nil {
@@ -185,7 +186,6 @@ func (e *Emulator) restore() error {
 		return err
 	}
 	e.rev.Store(last)
-	e.published.Store(last)
 	for entry, err := range e.journal.Read(e.running, e.registry.From()+1, journal.Changes) {
 		if err != nil {
 			return fmt.Errorf("restore: %w", err)

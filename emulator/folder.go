@@ -60,11 +60,15 @@ func sweepTemporary() {
 
 // openJournal opens the engine that the configuration asks for.
 func (e *Emulator) openJournal(cfg Config) (journal.Journal, error) {
-	switch {
-	case !cfg.InMemory:
-		return journal.OpenStream(e.running, journal.StreamOptions{Dir: e.folder.journal(), Warn: e.warn})
-	case cfg.Data != "":
-		return nil, errors.New("config: InMemory keeps nothing, so it does not go with Data")
+	if cfg.InMemory {
+		if cfg.Data != "" {
+			return nil, errors.New("config: InMemory keeps nothing, so it does not go with Data")
+		}
+		return journal.NewMemory(journal.MemoryOptions{}), nil
 	}
-	return journal.NewMemory(journal.MemoryOptions{}), nil
+	stream, err := journal.OpenStream(e.running, journal.StreamOptions{Dir: e.folder.journal(), Warn: e.warn})
+	if err != nil {
+		return nil, err // not the nil stream: it would be a journal that is not nil
+	}
+	return stream, nil
 }

@@ -172,17 +172,16 @@ func printPanel(w io.Writer, em *emulator.Emulator, p panel) {
 	if p.taken != "" {
 		fmt.Fprintf(w, "  (port %d is taken by %s)\n", firstPort, p.taken)
 	}
-	env := ""
 	if port != fmt.Sprint(firstPort) {
-		env = "REGCAST_URL=" + em.URL() + " "
+		fmt.Fprintf(w, "\n  export REGCAST_URL=%s     (so that the commands below find it)\n", em.URL())
 	}
 	fmt.Fprintf(w, `
-  push     docker push %[1]s/ubuntu:22.04        (crane, regctl, oras, skopeo … as well)
-  listen   %[2]sregcast listen                   or any client at ws://%[1]s/ws
-  try it   %[2]sregcast emit create-image-tag --image ubuntu --tag 22.04
+  push     docker push %[1]s/ubuntu:22.04     (or crane, regctl, oras, skopeo …)
+  listen   regcast listen     (or any client at ws://%[1]s/ws)
+  try it   regcast emit create-image-tag --image ubuntu --tag 22.04
 
-  registry %[3]s at %[1]s and %[1]s/%[3]s
-`, host, env, d.RegistryID)
+  registry %[2]s at %[1]s and %[1]s/%[2]s
+`, host, d.RegistryID)
 	for _, g := range em.Gateways() {
 		fmt.Fprintf(w, "  gateway  %s at ws://%s.apigw.localhost:%s and ws://%s/gw/%s, paths %s\n",
 			g.ID, g.ID, port, host, g.ID, strings.Join(g.Paths, " "))

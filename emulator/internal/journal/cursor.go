@@ -31,6 +31,7 @@ type Cursor struct {
 	entries chan Entry
 	stop    context.CancelFunc // ends the reading and the saving
 	dirty   chan struct{}      // there is something to save
+	behind  uint64
 	tasks   sync.WaitGroup
 
 	mu     sync.Mutex
@@ -66,11 +67,30 @@ func OpenCursor(ctx context.Context, j Journal, name string, topic Topic) (*Curs
 	if len(c.todo) > 0 {
 		from = c.todo[0]
 	}
+	if err := c.measure(ctx, topic); err != nil {
+		return nil, fmt.Errorf("cursor %s: open: %w", name, err)
+	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop = stop
 	c.tasks.Go(func() { c.read(running, from, topic) })
 	c.tasks.Go(func() { c.keepSaving(running) })
 	return c, nil
+}
+
+// Behind returns the position of the last entry that was there when the cursor was opened and not done: 0 when there was none.
+func (c *Cursor) Behind() uint64 { return c.behind }
+
+func (c *Cursor) measure(ctx context.Context, topic Topic) error {
+	if len(c.todo) > 0 {
+		c.behind = c.todo[len(c.todo)-1]
+	}
+	for e, err := range c.j.Read(ctx, c.floor+1, topic) {
+		if err != nil {
+			return err
+		}
+		c.behind = e.Seq
+	}
+	return nil
 }
 
 func (c *Cursor) load(ctx context.Context) error {
