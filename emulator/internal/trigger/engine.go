@@ -133,21 +133,21 @@ func (e *Engine) Triggers() []State { return e.index.states() }
 func (t Trigger) validate() error {
 	switch {
 	case t.ID == "":
-		return errors.New("ID is empty")
+		return errors.New("no ID")
 	case len(t.Match.Types) == 0:
-		return errors.New("Match.Types is empty, want at least one")
+		return errors.New("no Match.Types, want at least one")
 	case t.Window.Count < 1:
-		return fmt.Errorf("Window.Count is %d, want at least 1", t.Window.Count)
+		return fmt.Errorf("got Window.Count %d, want at least 1", t.Window.Count)
 	case t.Window.Bytes < 0:
-		return fmt.Errorf("Window.Bytes is %d, want 0 or more", t.Window.Bytes)
+		return fmt.Errorf("got Window.Bytes %d, want 0 or more", t.Window.Bytes)
 	case t.Window.Cutoff <= 0:
-		return fmt.Errorf("Window.Cutoff is %v, want more than 0", t.Window.Cutoff)
+		return fmt.Errorf("got Window.Cutoff %v, want more than 0", t.Window.Cutoff)
 	case len(t.Actions) == 0:
-		return errors.New("Actions is empty, want at least one")
+		return errors.New("no Actions, want at least one")
 	}
 	for i, a := range t.Actions {
 		if a.Pack == nil || a.Target == nil {
-			return fmt.Errorf("Actions[%d] lacks Pack or Target", i)
+			return fmt.Errorf("no Pack or no Target in Actions[%d]", i)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package trigger_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -113,6 +114,45 @@ func TestChangeWhileAnEventIsOnItsWay(t *testing.T) {
 	})
 }
 
+func TestReplacedWhileTheTargetWorks(t *testing.T) {
+	h := open(t, trigger.Options{})
+	old, fresh := sink{hold: make(chan chan struct{})}, sink{}
+	h.set(simple("t", 1, &old))
+	h.emit(push("1"))
+	goOn := <-old.hold
+	h.emit(push("2"))
+	h.awaitDone(h.emit(event("other", "push", "r2")))
+	h.set(simple("t", 1, &fresh))
+	h.emit(push("3"))
+	h.awaitDone(h.emit(event("other", "push", "r2")))
+	close(goOn)
+	close(<-old.hold)
+	h.quiet()
+	h.is.Equal(old.payloads(), []string{"1", "2"})
+	h.is.Equal(fresh.payloads(), []string{"3"})
+}
+
+// jumpy is a clock that somebody moves just when a timer is set.
+type jumpy struct {
+	*clock.Manual
+	jump time.Duration
+}
+
+func (j *jumpy) NewTimer(d time.Duration) clock.Timer {
+	j.Advance(j.jump)
+	return j.Manual.NewTimer(d)
+}
+
+func TestClockThatMovesWhileTheTimerIsSet(t *testing.T) {
+	c := &jumpy{clock.NewManual(start), 4 * time.Second}
+	h := open(t, trigger.Options{Clock: c})
+	h.set(simple("t", 2, &sink{}))
+	h.emit(push("1"))
+	h.quiet()
+	next, _ := c.Next()
+	h.is.Equal(next, start.Add(10*time.Second))
+}
+
 // An event that comes when the owner is about to rest is not left lying.
 func TestEventBeforeTheOwnerRests(t *testing.T) {
 	var h *house
@@ -199,21 +239,27 @@ func TestRealClockInABubble(t *testing.T) {
 func TestIdleTriggersRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, trigger.Options{Clock: clock.Real{}})
-		synctest.Wait()
-		before := runtime.NumGoroutine()
 		var s sink
-		for i := range 1000 {
+		for i := range 100 {
 			h.set(simple(fmt.Sprint(i), 1+i%2, &s)) // half of them send at once, half wait
 		}
+		synctest.Wait()
+		h.is.Equal(owners(), 0)
 		h.emit(push("1"))
 		h.quiet()
 		synctest.Wait()
-		h.is.Equal(runtime.NumGoroutine(), before+500) // those with an open batch
+		h.is.Equal(owners(), 50) // those with an open batch
 		<-time.After(time.Minute)
 		synctest.Wait()
-		h.is.Equal(runtime.NumGoroutine(), before)
-		h.is.Equal(len(s.payloads()), 1000)
+		h.is.Equal(owners(), 0)
+		h.is.Equal(len(s.payloads()), 100)
 	})
+}
+
+// owners counts the goroutines of triggers.
+func owners() int {
+	stacks := make([]byte, 1<<20)
+	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*runner).own("))
 }
 
 // Triggers come, change, pause and go while events flow; whatever happens, every record is done once and everything ends.

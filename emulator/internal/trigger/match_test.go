@@ -116,13 +116,13 @@ func TestOthersAreNotAsked(t *testing.T) {
 
 func TestSetRefuses(t *testing.T) {
 	for want, spoil := range map[string]func(*trigger.Trigger){
-		"ID":             func(t *trigger.Trigger) { t.ID = "" },
-		"Match.Types":    func(t *trigger.Trigger) { t.Match.Types = nil },
-		"Window.Count":   func(t *trigger.Trigger) { t.Window.Count = 0 },
-		"Window.Bytes":   func(t *trigger.Trigger) { t.Window.Bytes = -1 },
-		"Window.Cutoff":  func(t *trigger.Trigger) { t.Window.Cutoff = 0 },
-		"Actions is":     func(t *trigger.Trigger) { t.Actions = nil },
-		"Actions[0] lac": func(t *trigger.Trigger) { t.Actions[0].Pack = nil },
+		"ID":            func(t *trigger.Trigger) { t.ID = "" },
+		"Match.Types":   func(t *trigger.Trigger) { t.Match.Types = nil },
+		"Window.Count":  func(t *trigger.Trigger) { t.Window.Count = 0 },
+		"Window.Bytes":  func(t *trigger.Trigger) { t.Window.Bytes = -1 },
+		"Window.Cutoff": func(t *trigger.Trigger) { t.Window.Cutoff = 0 },
+		"no Actions":    func(t *trigger.Trigger) { t.Actions = nil },
+		"Actions[0]":    func(t *trigger.Trigger) { t.Actions[0].Pack = nil },
 	} {
 		t.Run(want, func(t *testing.T) {
 			is := is.New(t)
