@@ -131,7 +131,7 @@ func (a answer) code() string {
 // do sends a request below /v2/. Headers are given as "Name: value".
 func (h *house) do(method, path, body string, headers ...string) answer {
 	h.t.Helper()
-	if !strings.HasPrefix(path, "/v2/") {
+	if !strings.HasPrefix(path, "/v2") {
 		path = "/v2/" + path
 	}
 	req, err := http.NewRequest(method, h.server.URL+path, strings.NewReader(body))

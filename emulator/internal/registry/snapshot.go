@@ -126,18 +126,21 @@ func (r *Registry) restore() error {
 	}
 	err = r.links.replay(head.Links, func(what string, k key, d digest) {
 		p := r.repository(k)
-		_, held := p.blobs[d]
 		switch {
-		case what == linkRemoved && held:
+		case what == linkRemoved:
 			delete(p.blobs, d)
-			r.store.release(d)
-		case what == linkAdded && !held && r.store.has(d): // killed between the line and the file
+		case r.store.has(d): // else it was killed between the line and the file
 			p.blobs[d] = struct{}{}
-			r.store.pin(d)
 		}
 	})
 	if err != nil {
 		return errors.Join(err, r.links.close())
+	}
+	// Only now: a blob that one line lets go may be held by a later one.
+	for _, p := range r.repositories {
+		for d := range p.blobs {
+			r.store.pin(d)
+		}
 	}
 	return nil
 }
@@ -190,6 +193,5 @@ func (r *Registry) restoreRepository(s snapshotRepository) {
 	}
 	for _, d := range s.Blobs {
 		p.blobs[d] = struct{}{}
-		r.store.pin(d)
 	}
 }
