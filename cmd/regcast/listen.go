@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -120,7 +121,7 @@ type listener struct {
 func (l *listener) run(ctx context.Context) error {
 	wait := retryFirst
 	for first := true; ; first = false {
-		conn, res, err := websocket.Dial(ctx, l.url, &websocket.DialOptions{HTTPHeader: l.header})
+		conn, res, err := websocket.Dial(ctx, l.url, &websocket.DialOptions{HTTPHeader: l.header, HTTPClient: socketClient()})
 		switch {
 		case err == nil:
 			wait = retryFirst
@@ -150,6 +151,19 @@ func (l *listener) run(ctx context.Context) error {
 		}
 		wait = min(2*wait, retryMost)
 	}
+}
+
+// socketClient knows that every name under localhost is this machine (RFC 6761), which not every resolver does.
+func socketClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableKeepAlives = true
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if host, port, err := net.SplitHostPort(addr); err == nil && strings.HasSuffix(host, ".localhost") {
+			addr = net.JoinHostPort("localhost", port)
+		}
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	return &http.Client{Transport: transport}
 }
 
 func (l *listener) read(ctx context.Context, conn *websocket.Conn) error {

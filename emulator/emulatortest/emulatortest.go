@@ -44,11 +44,8 @@ func Start(t testing.TB, cfg emulator.Config) *Emulator {
 	served := make(chan error, 1)
 	go func() { served <- em.Serve(context.Background()) }()
 	e := &Emulator{Emulator: em, t: t}
-	transport := &http.Transport{}
-	if n, ok := cfg.Listener.(*Network); ok {
-		e.network = n
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return n.DialContext(ctx) }
-	}
+	e.network, _ = cfg.Listener.(*Network)
+	transport := &http.Transport{DialContext: e.dial}
 	e.client = &http.Client{Transport: transport}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
@@ -64,8 +61,15 @@ func Start(t testing.TB, cfg emulator.Config) *Emulator {
 	return e
 }
 
-// Client returns an HTTP client that reaches the emulator, also over a Network.
+// Client returns an HTTP client for which every host is the emulator: also a gateway's own name, and over a Network.
 func (e *Emulator) Client() *http.Client { return e.client }
+
+func (e *Emulator) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	if e.network != nil {
+		return e.network.DialContext(ctx)
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", e.Addr())
+}
 
 // Flush waits until the emulator is quiet: nothing in flight and no batch due now.
 func (e *Emulator) Flush() {

@@ -2,7 +2,6 @@ package emulatortest
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,7 +19,8 @@ type Socket struct {
 	id   string
 }
 
-// Dial opens a WebSocket on a path of the default gateway, or at a full ws:// URL. It is closed when the test ends.
+// Dial opens a WebSocket on a path of the default gateway, or at a full ws:// URL, whose host may be a gateway's own name. It is
+// closed when the test ends.
 func (e *Emulator) Dial(path string) *Socket {
 	e.t.Helper()
 	url := path
@@ -30,10 +30,7 @@ func (e *Emulator) Dial(path string) *Socket {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	// A connection of its own: the handshake must not wait for one that a push holds.
-	transport := &http.Transport{DisableKeepAlives: true}
-	if e.network != nil {
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return e.network.DialContext(ctx) }
-	}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: e.dial}
 	conn, res, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
 	if err != nil {
 		e.t.Fatalf("emulatortest: dial %s: %v", url, err)
