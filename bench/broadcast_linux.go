@@ -11,8 +11,8 @@ import (
 // Sizes of a round. Each is long enough that the CPU clock and the settling of a server are small beside it.
 const (
 	warmUp        = 10  // publishes before anything counts
-	oneRounds     = 15  // of the figure "one"
-	onePublishes  = 25  // in a round of it
+	oneRounds     = 41  // of the figure "one": many short ones, for what disturbs is longer than one of them
+	onePublishes  = 10  // in a round of it
 	burstRounds   = 7   // of the figure "burst"
 	burstSize     = 100 // publishes of a burst
 	burstPosters  = 4   // connections that post a burst
