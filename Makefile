@@ -42,7 +42,7 @@ conformance: build ## the OCI distribution-spec conformance suite, versions 1.1 
 
 .PHONY: bench
 bench: build ## every figure that the README states, beside its yardstick
-	bench/run
+	go run ./bench -regcast bin/regcast $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME (10s)

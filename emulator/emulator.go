@@ -47,6 +47,7 @@ type Emulator struct {
 
 	rev       atomic.Uint64 // the last Change.Rev given
 	published atomic.Uint64 // position of the last record
+	recent    recent
 	snapshot  chan struct{} // a snapshot is due
 	unsaved   atomic.Int64  // records since the last snapshot
 

@@ -2,8 +2,8 @@ package emulator
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/journal"
@@ -28,7 +28,7 @@ func (e *Emulator) publish(ctx context.Context, origin string, changes []events.
 		c.At = c.At.UTC()
 	}
 	r.Events = e.cloud.Word(r.Changes)
-	data, err := json.Marshal(r)
+	data, err := r.Encode()
 	if err != nil {
 		return r, 0, fmt.Errorf("publish: %w", err)
 	}
@@ -39,6 +39,7 @@ func (e *Emulator) publish(ctx context.Context, origin string, changes []events.
 	if err != nil {
 		return r, 0, fmt.Errorf("publish: %w", err)
 	}
+	e.recent.put(seq, r)
 	for last := e.published.Load(); seq > last && !e.published.CompareAndSwap(last, seq); last = e.published.Load() {
 	}
 	return r, seq, nil
@@ -77,4 +78,24 @@ func (e *Emulator) emit(ctx context.Context, records [][]events.Change) ([]strin
 		}
 	}
 	return ids, nil
+}
+
+// recent are the last records as they were published, so that the triggers need not decode what this process has just encoded.
+// It is a courtesy: a record that is not here, or not yet, is read from the journal's entry.
+type recent [256]atomic.Pointer[published]
+
+type published struct {
+	seq    uint64
+	record events.Record
+}
+
+func (r *recent) put(seq uint64, record events.Record) {
+	r[seq%uint64(len(r))].Store(&published{seq, record})
+}
+
+func (r *recent) get(seq uint64) (events.Record, bool) {
+	if p := r[seq%uint64(len(r))].Load(); p != nil && p.seq == seq {
+		return p.record, true
+	}
+	return events.Record{}, false
 }

@@ -32,6 +32,9 @@ func (e *Emulator) nextRecord(ctx context.Context) (uint64, events.Record, error
 	if err != nil {
 		return 0, events.Record{}, err
 	}
+	if r, ok := e.recent.get(entry.Seq); ok {
+		return entry.Seq, r, nil
+	}
 	r, err := events.DecodeRecord(entry.Data)
 	if err != nil {
 		// A record that cannot be read must not stop all that follow.
