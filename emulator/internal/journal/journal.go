@@ -23,7 +23,7 @@ const (
 // Entry is one line of the journal.
 type Entry struct {
 	Seq   uint64    // position, from 1, growing; Notes that were written together share one
-	At    time.Time // when it was written, by the machine's clock
+	At    time.Time // when it was handed to the journal, by the machine's clock
 	Topic Topic
 	Data  []byte // the reader may keep it and must not change it
 

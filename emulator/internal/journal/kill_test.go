@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -111,6 +112,11 @@ func killOne(t *testing.T, dir string, after int, done map[uint64]bool) {
 	is.NoErr(c.Start())
 	acked, put, lines := map[uint64]string{}, -1, 0
 	for in := bufio.NewScanner(out); in.Scan(); lines++ {
+		if lines == 0 { // while it lives, the folder is its own
+			_, err := journal.OpenStream(t.Context(), journal.StreamOptions{Dir: dir})
+			is.True(errors.Is(err, journal.ErrInUse))
+			is.True(strings.Contains(err.Error(), fmt.Sprintf("process %d", c.Process.Pid)))
+		}
 		if lines == after {
 			is.NoErr(c.Process.Kill())
 		}

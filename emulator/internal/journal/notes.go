@@ -2,13 +2,10 @@ package journal
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 const (
@@ -16,16 +13,13 @@ const (
 	maxNoteBytes = 64 << 20
 	packBytes    = 256 << 10 // notes written together have no more, unless one alone has
 	noteTimeout  = 30 * time.Second
-
-	// packedHeader marks a message of several notes: each has its length before it.
-	packedHeader = "Regcast-Packed"
 )
 
 // notes writes what nobody waits for. While one message is on its way, the next notes gather, and they leave together: so a lone note
 // is written at once, and a thousand cost little more than one.
 type notes struct {
-	publish func(context.Context, Topic, *nats.Msg) (uint64, error)
-	done    chan struct{} // closed when run has returned
+	write func(context.Context, Topic, [][]byte) (uint64, error) // makes one message of some notes
+	done  chan struct{}                                          // closed when run has returned
 
 	mu     sync.Mutex
 	cond   sync.Cond // anything below has changed
@@ -42,8 +36,8 @@ type note struct {
 	synced chan error
 }
 
-func startNotes(publish func(context.Context, Topic, *nats.Msg) (uint64, error)) *notes {
-	n := &notes{publish: publish, done: make(chan struct{})}
+func startNotes(write func(context.Context, Topic, [][]byte) (uint64, error)) *notes {
+	n := &notes{write: write, done: make(chan struct{})}
 	n.cond.L = &n.mu
 	go n.run()
 	return n
@@ -116,7 +110,7 @@ func (n *notes) run() {
 				size += len(rest[k].data)
 				k++
 			}
-			if err := n.write(rest[:k]); err != nil {
+			if err := n.together(rest[:k]); err != nil {
 				lost = errors.Join(lost, fmt.Errorf("journal: %d notes lost: %w", k, err))
 			}
 			rest = rest[k:]
@@ -126,53 +120,27 @@ func (n *notes) run() {
 			n.cond.Broadcast()
 			n.mu.Unlock()
 		}
-		clear(batch) // the data
+		clear(batch) // lets go of the data
+		if len(batch) > 4096 {
+			batch = nil // and of the room that a burst took
+		}
 	}
 }
 
-func (n *notes) write(together []note) error {
-	topic := together[0].topic
-	if err := checkTopic(topic); err != nil {
+// together writes notes of one topic.
+func (n *notes) together(some []note) error {
+	if err := checkTopic(some[0].topic); err != nil {
 		return err
 	}
-	m := &nats.Msg{Data: together[0].data}
-	if len(together) > 1 {
-		m.Header = nats.Header{packedHeader: {"1"}}
-		m.Data = pack(together)
-	}
-	if err := checkSize(m.Data); err != nil {
+	if err := checkSize(some[0].data); err != nil {
 		return err
+	}
+	lines := make([][]byte, len(some))
+	for i := range some {
+		lines[i] = some[i].data
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), noteTimeout)
 	defer cancel()
-	_, err := n.publish(ctx, topic, m)
+	_, err := n.write(ctx, some[0].topic, lines)
 	return err
-}
-
-func pack(together []note) []byte {
-	size := 0
-	for _, w := range together {
-		size += len(w.data) + binary.MaxVarintLen32
-	}
-	data := make([]byte, 0, size)
-	for _, w := range together {
-		data = binary.AppendUvarint(data, uint64(len(w.data)))
-		data = append(data, w.data...)
-	}
-	return data
-}
-
-// unpack appends to entries what pack has put into e.
-func unpack(entries []Entry, e Entry) ([]Entry, error) {
-	for rest := e.Data; len(rest) > 0; {
-		size, n := binary.Uvarint(rest)
-		if n <= 0 || size > uint64(len(rest)-n) {
-			return nil, fmt.Errorf("journal: entry %d: broken", e.Seq)
-		}
-		rest = rest[n:]
-		e.Data, rest = rest[:size:size], rest[size:]
-		e.more = len(rest) > 0
-		entries = append(entries, e)
-	}
-	return entries, nil
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -55,6 +54,13 @@ type getRequest struct {
 }
 
 func (r *streamReader) next(ctx context.Context) (entries []Entry, more bool, err error) {
+	if entries, then := r.s.tail.next(r.from, r.topics); then > r.from {
+		r.from = then
+		return entries, then <= r.s.last.Load(), r.ended(ctx)
+	}
+	if r.from > r.s.last.Load() {
+		return nil, false, r.ended(ctx)
+	}
 	get := getRequest{Seq: r.from, Batch: fetchEntries, MaxBytes: fetchBytes}
 	if len(r.topics) == 1 { // several are told apart here
 		get.NextFor = subjectPrefix + string(r.topics[0])
@@ -79,18 +85,8 @@ func (r *streamReader) next(ctx context.Context) (entries []Entry, more bool, er
 		}
 		switch status := m.Header.Get("Status"); status {
 		case "":
-			e, err := r.entry(m)
-			if err != nil {
-				return nil, false, err
-			}
-			r.from = e.Seq + 1
-			if len(r.topics) > 1 && !slices.Contains(r.topics, e.Topic) {
-				continue
-			}
-			if m.Header.Get(packedHeader) == "" {
-				entries = append(entries, e)
-			} else if entries, err = unpack(entries, e); err != nil {
-				return nil, false, err
+			if entries, err = r.add(entries, m); err != nil {
+				return nil, false, fmt.Errorf("journal: read: %w", err)
 			}
 		case "204": // the end of the batch
 			return entries, m.Header.Get("Nats-Num-Pending") != "0", nil
@@ -102,18 +98,31 @@ func (r *streamReader) next(ctx context.Context) (entries []Entry, more bool, er
 	}
 }
 
-func (r *streamReader) entry(m *nats.Msg) (Entry, error) {
+// add takes the entries out of an answer.
+func (r *streamReader) add(entries []Entry, m *nats.Msg) ([]Entry, error) {
 	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
 	if err != nil {
-		return Entry{}, fmt.Errorf("journal: read: %w", err)
+		return nil, err
 	}
-	at, err := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
-	if err != nil {
-		return Entry{}, fmt.Errorf("journal: read: %w", err)
-	}
-	r.s.saw(seq)
+	r.from = seq + 1
 	topic := Topic(strings.TrimPrefix(m.Header.Get(jetstream.SubjectHeader), subjectPrefix))
-	return Entry{Seq: seq, At: at, Topic: topic, Data: m.Data}, nil
+	if len(r.topics) > 1 && !slices.Contains(r.topics, topic) {
+		return entries, nil
+	}
+	if entries, err = unframe(entries, Entry{Seq: seq, Topic: topic}, m.Data); err != nil {
+		return nil, fmt.Errorf("entry %d: %w", seq, err)
+	}
+	return entries, nil
+}
+
+// ended tells why a reader that has no need to ask the engine must stop.
+func (r *streamReader) ended(ctx context.Context) error {
+	select {
+	case <-r.s.hub.ending:
+		return ErrClosed
+	default:
+		return ctx.Err()
+	}
 }
 
 func (r *streamReader) failed(err error) error {

@@ -29,6 +29,7 @@ type StreamOptions struct {
 // Stream is a Journal on an embedded NATS JetStream.
 type Stream struct {
 	hub    *hub
+	tail   *tail
 	notes  *notes
 	lock   *flock.Flock
 	engine *engine
@@ -37,7 +38,7 @@ type Stream struct {
 	js            jetstream.JetStream
 	stream        jetstream.Stream
 	values        jetstream.KeyValue
-	last          atomic.Uint64 // highest position that this process knows of
+	last          atomic.Uint64 // highest position; nobody else writes, so every acknowledged one is known
 	lost          chan struct{} // closed when the engine has hung up
 
 	mu     sync.RWMutex // guards closed, and calls.Add against calls.Wait
@@ -64,11 +65,11 @@ func OpenStream(ctx context.Context, o StreamOptions) (*Stream, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	s := &Stream{hub: newHub(), lost: make(chan struct{})}
+	s := &Stream{hub: newHub(), tail: newTail(o.MaxBytes), lost: make(chan struct{})}
 	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: open %s: %w", o.Dir, err), s.release())
 	}
-	s.notes = startNotes(s.publish)
+	s.notes = startNotes(s.write)
 	return s, nil
 }
 
@@ -175,28 +176,29 @@ func (s *Stream) Append(ctx context.Context, topic Topic, data []byte) (uint64, 
 		return 0, err
 	}
 	defer s.calls.Done()
-	seq, err := s.publish(ctx, topic, &nats.Msg{Data: data})
+	seq, err := s.write(ctx, topic, [][]byte{data})
 	if err != nil {
 		return 0, fmt.Errorf("journal: append: %w", err)
 	}
 	return seq, nil
 }
 
-func (s *Stream) publish(ctx context.Context, topic Topic, m *nats.Msg) (uint64, error) {
-	m.Subject = subjectPrefix + string(topic)
-	ack, err := s.js.PublishMsg(ctx, m)
+// write makes one message of some entries.
+func (s *Stream) write(ctx context.Context, topic Topic, lines [][]byte) (uint64, error) {
+	at := time.Now().UTC()
+	ack, err := s.js.Publish(ctx, subjectPrefix+string(topic), frame(at, lines))
 	if err != nil {
 		return 0, err
 	}
-	s.saw(ack.Sequence)
+	entries := make([]Entry, len(lines))
+	for i, line := range lines {
+		entries[i] = Entry{Seq: ack.Sequence, At: at, Topic: topic, Data: line, more: i < len(lines)-1}
+	}
+	s.tail.add(ack.Sequence, topic, entries)
+	for last := s.last.Load(); ack.Sequence > last && !s.last.CompareAndSwap(last, ack.Sequence); last = s.last.Load() {
+	}
 	s.hub.tell(topic, ack.Sequence)
 	return ack.Sequence, nil
-}
-
-// saw keeps last the highest position.
-func (s *Stream) saw(seq uint64) {
-	for last := s.last.Load(); seq > last && !s.last.CompareAndSwap(last, seq); last = s.last.Load() {
-	}
 }
 
 // Note writes an entry soon. Notes that wait at the same time are written as one.
