@@ -36,7 +36,7 @@ func (b *broadcast) Deliver(ctx context.Context, ds []trigger.Delivery) []trigge
 		return out
 	}
 	for i, sent := range b.wiring.Broadcast(ctx, key(b.gatewayID, b.path), ms) {
-		out[of[i]] = b.outcome(ds[of[i]], sent)
+		out[of[i]] = b.outcome(ctx, ds[of[i]], sent)
 	}
 	return out
 }
@@ -46,10 +46,12 @@ func (b *broadcast) tooBig(d trigger.Delivery) trigger.Outcome {
 	return trigger.Outcome{Lost: true, Text: text, Data: b.data(map[string]any{"bytes": len(d.Payload)})}
 }
 
-func (b *broadcast) outcome(d trigger.Delivery, sent gateway.Sent) trigger.Outcome {
+func (b *broadcast) outcome(ctx context.Context, d trigger.Delivery, sent gateway.Sent) trigger.Outcome {
 	switch {
 	case sent.TooBig:
 		return b.tooBig(d)
+	case sent.Connections == 0 && ctx.Err() != nil:
+		return trigger.Outcome{Lost: true, Text: fmt.Sprintf("broken off: %v", context.Cause(ctx)), Data: b.data(map[string]any{})}
 	case sent.Connections == 0:
 		text := fmt.Sprintf("nobody is connected to %s%s", b.gatewayID, b.path)
 		return trigger.Outcome{Lost: true, Text: text, Data: b.data(map[string]any{"connections": 0})}

@@ -109,7 +109,9 @@ func (c *Cloud) Triggers(file string, data []byte) ([]trigger.Trigger, error) {
 			first, taken = ids[t.ID]
 		}
 		if taken {
-			problems.Problems = append(problems.Problems, fmt.Sprintf("%v: id: got %s, which %v has; want an id of its own", t.at, quote(t.ID), first))
+			at := t.at
+			at.path = join(at.path, "id")
+			problems.Problems = append(problems.Problems, fmt.Sprintf("%v: got %s, which %v has; want an id of its own", at, quote(t.ID), first))
 		}
 		ids[t.ID] = t.at
 		compiled, err := Compile(t, c.wiring)

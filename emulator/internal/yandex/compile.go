@@ -55,30 +55,28 @@ func Compile(t Trigger, w Wiring) (trigger.Trigger, error) {
 
 func (a Action) compile(w Wiring) (trigger.Action, []remark) {
 	var problems []remark
-	refuse := func(path, format string, args ...any) {
-		at := a.at
-		at.path = join(at.path, path)
+	refuse := func(at place, format string, args ...any) {
 		problems = append(problems, remark{at, fmt.Sprintf(format, args...)})
 	}
 	paths, ok := w.Paths(a.GatewayID)
 	switch {
 	case !ok:
-		refuse("gateway_id", "got %s, which is no gateway here; want %s", quote(a.GatewayID), oneOf(w.Gateways()))
+		refuse(a.gatewayAt, "got %s, which is no gateway here; want %s", quote(a.GatewayID), oneOf(w.Gateways()))
 	case !slices.Contains(paths, a.Path):
-		refuse("path", "got %s, which is no path key of the gateway %s; want %s", quote(a.Path), a.GatewayID, oneOf(paths))
+		refuse(a.pathAt, "got %s, which is no path key of the gateway %s; want %s", quote(a.Path), a.GatewayID, oneOf(paths))
 	}
 	out := trigger.Action{Pack: pack, Target: &broadcast{w, a.GatewayID, a.Path}}
 	if a.Filter != "" {
 		program, err := jq.Compile(a.Filter)
 		if err != nil {
-			refuse("filter.jq", "got %s, want a jq program: %v", quote(a.Filter), err)
+			refuse(a.filterAt, "%s", wrongJQ(a.Filter, err))
 		}
 		out.Keep = keep(program)
 	}
 	if a.Transformer != "" {
 		program, err := jq.Compile(a.Transformer)
 		if err != nil {
-			refuse("transformer.jq", "got %s, want a jq program: %v", quote(a.Transformer), err)
+			refuse(a.transformerAt, "%s", wrongJQ(a.Transformer, err))
 		}
 		out.Pack = transform(program)
 	}

@@ -2,8 +2,10 @@ package yandex
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +58,7 @@ type remark struct {
 func read(file string, data []byte, camel bool) *document {
 	d := &document{file: file, camel: camel}
 	var nodes []yaml.Node
-	if err := yaml.Load(data, &nodes, yaml.WithAllDocuments()); err != nil {
+	if err := yaml.Load(joinSurrogates(data), &nodes, yaml.WithAllDocuments()); err != nil {
 		line, text := 1, err.Error()
 		var le *yaml.LoadError
 		if errors.As(err, &le) {
@@ -73,6 +75,22 @@ func read(file string, data []byte, camel bool) *document {
 	return d
 }
 
+var surrogates = regexp.MustCompile(`\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
+
+// joinSurrogates writes out the one thing that JSON has and YAML has not: characters as two \u escapes. No line moves.
+func joinSurrogates(data []byte) []byte {
+	if !json.Valid(data) {
+		return data
+	}
+	return surrogates.ReplaceAllFunc(data, func(escape []byte) []byte {
+		var s string
+		if len(escape) == 2 || json.Unmarshal(slices.Concat([]byte{'"'}, escape, []byte{'"'}), &s) != nil {
+			return escape // an escaped backslash
+		}
+		return []byte(s)
+	})
+}
+
 // err returns what is wrong, in the order of lines, or nil.
 func (d *document) err() error {
 	if len(d.problems) == 0 {
@@ -81,13 +99,18 @@ func (d *document) err() error {
 	return &FileError{Problems: lines(d.problems)}
 }
 
+// lines writes remarks in the order of their lines, each once: a part that several others refer to is read several times.
 func lines(rs []remark) []string {
 	slices.SortStableFunc(rs, func(a, b remark) int { return cmp.Compare(a.at.line, b.at.line) })
 	out := make([]string, 0, len(rs))
+	seen := make(map[string]bool)
 	for _, r := range rs {
-		out = append(out, r.at.String()+": "+r.text)
+		if text := r.at.String() + ": " + r.text; !seen[text] {
+			seen[text] = true
+			out = append(out, text)
+		}
 	}
-	return slices.Compact(out)
+	return out
 }
 
 // field is one value of a document, or the place where one is missing.

@@ -121,18 +121,24 @@ func (p *Path) match(parts []string) (map[string]string, bool) {
 	if len(parts) < len(p.segments) {
 		return nil, false
 	}
-	values := make(map[string]string)
+	var values map[string]string // none for a fixed path: open connections keep it
+	set := func(name, value string) {
+		if values == nil {
+			values = make(map[string]string)
+		}
+		values[name] = value
+	}
 	for i, s := range p.segments {
 		switch s.kind {
 		case greedy:
 			rest := strings.Join(parts[i:], "/")
-			values[s.text] = rest
+			set(s.text, rest)
 			return values, rest != ""
 		case param:
 			if parts[i] == "" {
 				return nil, false
 			}
-			values[s.text] = parts[i]
+			set(s.text, parts[i])
 		default:
 			if parts[i] != s.text {
 				return nil, false

@@ -104,11 +104,12 @@ type socket struct {
 	id      string
 	values  map[string]string // of the path's parameters
 	header  http.Header       // of the handshake, with the cloud's own
+	opened  chan struct{}     // closed when its opening has been noted
 }
 
 // connect runs the connect integration and lets the client in if that answers 2xx.
 func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *Path, values map[string]string) {
-	if bad := gateway.Check(r); bad != nil {
+	if bad := h.door.sockets.Check(r); bad != nil {
 		for name, v := range bad.Header {
 			w.Header()[name] = v
 		}
@@ -120,7 +121,7 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 		write(w, r, failed(http.StatusInternalServerError, err.Error()))
 		return
 	}
-	s := &socket{gateway: h, path: path, id: id, values: values, header: r.Header.Clone()}
+	s := &socket{gateway: h, path: path, id: id, values: values, header: r.Header.Clone(), opened: make(chan struct{})}
 	s.header.Set(headerConnectionID, id)
 	s.header.Set(headerConnectedAt, strconv.FormatInt(h.door.clock.Now().UnixMilli(), 10))
 
@@ -137,6 +138,7 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 		write(w, r, a)
 		return
 	}
+	s.header = path.kept(s.header)
 	accepted := gateway.Socket{
 		ID:          id,
 		Path:        key(h.id, path.Key),
@@ -151,6 +153,33 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 		return
 	}
 	s.note(StepOpened, id+" connected", nil)
+	close(s.opened)
+}
+
+// kept is what later calls can read of the headers of a handshake: a connection lives for an hour and its headers would be most of
+// what it costs.
+func (p *Path) kept(header http.Header) http.Header {
+	out := make(http.Header)
+	keep := func(name string) {
+		if values := header.Values(name); len(values) > 0 {
+			out[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	for _, op := range []*Operation{p.Message, p.Disconnect} {
+		if op == nil {
+			continue
+		}
+		keep("Accept")
+		for _, parameter := range op.Parameters {
+			switch parameter.In {
+			case "header":
+				keep(parameter.Name)
+			case "cookie":
+				keep("Cookie")
+			}
+		}
+	}
+	return out
 }
 
 // call is the request to an integration of this connection.
@@ -187,6 +216,7 @@ func (s *socket) message(id string, m gateway.Message) {
 
 // closed calls the disconnect integration, which has nobody to answer to.
 func (s *socket) closed(info gateway.Info, code int, reason string) {
+	<-s.opened // so that a trace tells things in their order
 	text := fmt.Sprintf("%s disconnected: %d", s.id, code)
 	if reason != "" {
 		text += " " + reason

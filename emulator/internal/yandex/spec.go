@@ -102,6 +102,11 @@ func parseSpec(f field) *Spec {
 		version.refuse("got %s, want 3.0.0", quote(v))
 	}
 	r := specReader{root: root, guard: root.authorizer()}
+	for _, m := range root.get("x-yc-apigateway").members() {
+		if m.key != "service_account_id" && m.key != "variables" {
+			m.warn("not emulated: %s", m.key)
+		}
+	}
 	spec := &Spec{}
 	paths := root.get("paths").required("at least one path")
 	for _, m := range paths.members() {
@@ -125,18 +130,22 @@ func (f field) open() object {
 	return o
 }
 
-// strict is open, but for keys that are neither known nor extensions: those are typing errors, as are misspelt extensions of
-// the gateway itself.
+// strict is open, but keys that are neither known nor extensions are typing errors, as are misspelt extensions of the gateway
+// itself. Its other extensions are warned of.
 func (f field) strict(known ...string) object {
-	o := f.open()
-	for key, m := range o.fields {
-		extension := strings.HasPrefix(key, "x-")
-		near := slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, "x-") && distance(key, k) <= 3 })
-		if !slices.Contains(known, key) && (!extension || near) {
-			m.refuse("unknown field, %s", suggest(key, known))
+	near := func(key string) bool {
+		return slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, "x-") && distance(key, k) <= 3 })
+	}
+	for _, m := range f.members() {
+		switch {
+		case slices.Contains(known, m.key):
+		case !strings.HasPrefix(m.key, "x-") || near(m.key):
+			m.refuse("unknown field, %s", suggest(m.key, known))
+		case strings.HasPrefix(m.key, "x-yc-"):
+			m.warn("not emulated: %s", m.key)
 		}
 	}
-	return o
+	return f.open()
 }
 
 // specReader reads paths with the whole document at hand for $ref and security.

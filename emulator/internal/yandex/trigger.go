@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/regcast/regcast/emulator/internal/trigger/jq"
 	words "github.com/regcast/regcast/events/yandex"
 )
 
@@ -45,7 +46,7 @@ type Action struct {
 	Filter           string // jq over one message; empty: all
 	Transformer      string // jq over the whole batch; empty: as it is
 
-	at place
+	gatewayAt, pathAt, filterAt, transformerAt place
 }
 
 const (
@@ -321,9 +322,8 @@ func parseActions(f field) []Action {
 		if o.emulated(kinds, "gateway_websocket_broadcast") {
 			a = parseBroadcast(o.get("gateway_websocket_broadcast"))
 		}
-		a.at = item.at
-		a.Filter = parseJQ(o.get("filter"), maxFilter)
-		a.Transformer = parseJQ(o.get("transformer"), maxJQ)
+		a.Filter, a.filterAt = parseJQ(o.get("filter"), maxFilter)
+		a.Transformer, a.transformerAt = parseJQ(o.get("transformer"), maxJQ)
 		parseRetry(o.get("retry_policy"))
 		parseDeadLetter(o.get("dead_letter"))
 		out = append(out, a)
@@ -337,18 +337,30 @@ func parseActions(f field) []Action {
 func parseBroadcast(f field) Action {
 	o := f.object("gateway_id", "path", "service_account_id")
 	return Action{
-		at:               f.at,
+		gatewayAt:        o.get("gateway_id").at,
+		pathAt:           o.get("path").at,
 		GatewayID:        o.get("gateway_id").required("the id of a gateway; " + dflt + GatewayID).id(),
 		Path:             o.get("path").required("a path key of the gateway's specification, such as /ws").text(),
 		ServiceAccountID: o.get("service_account_id").required("the id of a service account; " + dflt + ServiceAccountID).id(),
 	}
 }
 
-func parseJQ(f field, limit int) string {
+func parseJQ(f field, limit int) (string, place) {
 	if !f.given() {
-		return ""
+		return "", f.at
 	}
-	return f.object("jq").get("jq").required("a jq program").shorter(limit)
+	program := f.object("jq").get("jq").required("a jq program")
+	src := program.shorter(limit)
+	if src != "" && len(src) <= limit {
+		if _, err := jq.Compile(src); err != nil {
+			program.refuse("%s", wrongJQ(src, err))
+		}
+	}
+	return src, program.at
+}
+
+func wrongJQ(src string, err error) string {
+	return fmt.Sprintf("got %s, want a jq program: %v", quote(src), err)
 }
 
 func parseRetry(f field) {

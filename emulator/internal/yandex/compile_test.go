@@ -1,0 +1,254 @@
+package yandex_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/matryer/is"
+
+	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/trigger"
+	"github.com/regcast/regcast/emulator/internal/yandex"
+	"github.com/regcast/regcast/events"
+	words "github.com/regcast/regcast/events/yandex"
+)
+
+const roomsSpec = `openapi: 3.0.0
+paths:
+  /rooms/{room}:
+    x-yc-apigateway-websocket-message: {x-yc-apigateway-integration: {type: dummy}}
+  /rooms/lobby:
+    x-yc-apigateway-websocket-message: {x-yc-apigateway-integration: {type: dummy}}
+`
+
+// word is one change in the cloud's words.
+func word(t *testing.T, w words.Wording, c events.Change) events.Event {
+	t.Helper()
+	e, ok := w.Word(0, c)
+	if !ok {
+		t.Fatalf("nothing is said of %+v", c)
+	}
+	return e
+}
+
+func attached(registry, repository, tag string) events.Change {
+	return events.Change{Kind: events.TagAttached, Registry: registry, Repository: repository, Tag: tag, Digest: "sha256:00",
+		At: time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC)}
+}
+
+// compile reads one trigger for the house's gateway.
+func (h *house) compile(text string) trigger.Trigger {
+	h.t.Helper()
+	ts, err := h.cloud.Triggers("t.yaml", []byte(text))
+	is.New(h.t).NoErr(err)
+	return ts[0]
+}
+
+func TestFiltersSayWhyTheyRefuse(t *testing.T) {
+	h := build(t, roomsSpec)
+	noTag := edit(t, v1YAML, "    tag: \"22.04\"\n", "")
+	noName := edit(t, v1YAML, "    image_name: ubuntu\n", "")
+	created := attached("crpmine", "ubuntu", "22.04")
+	created.Kind = events.ImageCreated
+	for _, tc := range []struct {
+		name, text string
+		wording    words.Wording
+		change     events.Change
+		want       string // empty: accepted
+	}{
+		{"both hold", v1YAML, words.Wording{}, attached("crpmine", "ubuntu", "22.04"), ""},
+		{"name with registry", edit(t, noTag, "ubuntu", "crpmine/ubuntu"), words.Wording{}, attached("crpmine", "ubuntu", "x"), ""},
+		{"name with slashes", edit(t, noTag, "ubuntu", "team/app"), words.Wording{}, attached("crpmine", "team/app", "x"), ""},
+		{"other name", noTag, words.Wording{}, attached("crpmine", "debian", "x"), `image_name: want "ubuntu", got "debian"`},
+		{"case", edit(t, noTag, "ubuntu", "Ubuntu"), words.Wording{}, attached("crpmine", "ubuntu", "x"),
+			`image_name: want "Ubuntu", got "ubuntu" (differs only by upper and lower case)`},
+		{"other registry in the name", edit(t, noTag, "ubuntu", "crpother/ubuntu"), words.Wording{}, attached("crpmine", "ubuntu", "x"),
+			`image_name: want "crpother/ubuntu", got "ubuntu" (the filter has the registry id crpother, the image is in crpmine)`},
+		{"a beginning", noTag, words.Wording{}, attached("crpmine", "ubuntu-slim", "x"),
+			`image_name: want "ubuntu", got "ubuntu-slim" (a name is compared whole, a beginning is not enough)`},
+		{"other tag", noName, words.Wording{}, attached("crpmine", "ubuntu", "24.04"), `tag: want "22.04", got "24.04"`},
+		{"tag by case", edit(t, noName, `"22.04"`, "LTS"), words.Wording{}, attached("crpmine", "ubuntu", "lts"),
+			`tag: want "LTS", got "lts" (differs only by upper and lower case)`},
+		{"no tag", noName, words.Wording{}, created, `tag: want "22.04", got none (a create-image event carries no tag)`},
+		{"create-image with its tag", noName, words.Wording{TagOnCreateImage: true}, created, ""},
+		{"create-image with another tag", edit(t, noName, "22.04", "1"), words.Wording{TagOnCreateImage: true}, created, `tag: want "1", got "22.04"`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			is := is.New(t)
+			h := *h
+			h.t = t
+			ok, why := h.compile(edit(t, tc.text, "id: a1smine\n", "id: "+"a1s"+strings.ReplaceAll(tc.name, " ", "")+"\n")).
+				Match.Accept(word(t, tc.wording, tc.change))
+			is.Equal(ok, tc.want == "")
+			is.Equal(why, tc.want)
+		})
+	}
+}
+
+func TestCompiledTrigger(t *testing.T) {
+	is := is.New(t)
+	h := build(t, roomsSpec)
+	got := h.compile(edit(t, edit(t, v1YAML, "    image_name: ubuntu\n    tag: \"22.04\"\n", ""), "ACTIVE", "PAUSED"))
+	is.Equal([]string{got.ID, got.Name, got.Match.Source, got.Match.Registry}, []string{"a1smine", "my-trigger", words.Source, "crpmine"})
+	is.Equal(got.Match.Types, []string{words.CreateImage, words.CreateImageTag})
+	is.True(got.Match.Accept == nil) // no filter, nothing to look at
+	is.Equal(got.Window, trigger.Window{Count: 3, Cutoff: 20 * time.Second})
+	is.True(got.Paused)
+}
+
+func TestTriggersThatPointNowhere(t *testing.T) {
+	v2 := edit(t, v2YAML, "/rooms/{room}", "/rooms/1")
+	for _, tc := range []struct{ name, text, want string }{
+		{"gateway", edit(t, v1YAML, "d5dmine", "d5dother"),
+			`t.yaml:19: rule.container_registry.gateway_websocket_broadcast.gateway_id: got "d5dother", which is no gateway here; want one of d5dmine, d5dregcastgateway000`},
+		{"a URL's path for a path key", v2,
+			`t.yaml:21: action[0].gateway_websocket_broadcast.path: got "/rooms/1", which is no path key of the gateway d5dmine; want one of /rooms/lobby, /rooms/{room}`},
+		{"jq", edit(t, v2YAML, "status: ACTIVE", "    filter: {jq: '.details.tag =='}"),
+			`t.yaml:23: action[0].filter.jq: got ".details.tag ==", want a jq program: jq: line 1, column 16: unexpected EOF`},
+		{"the id of another", v1YAML + "---\n" + v2YAML, `t.yaml:24: id: got "a1smine", which t.yaml:1 has; want an id of its own`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			is := is.New(t)
+			h := build(t, roomsSpec)
+			_, err := h.cloud.Triggers("t.yaml", []byte(tc.text))
+			var fe *yandex.FileError
+			is.True(errors.As(err, &fe))
+			is.Equal(fe.Problems, []string{tc.want})
+			_, err = h.cloud.Triggers("good.yaml", []byte(v1YAML))
+			is.NoErr(err) // a file that was refused leaves nothing behind
+		})
+	}
+}
+
+// deliver packs events as the engine does and hands the batches to an action's target.
+func deliver(t *testing.T, a trigger.Action, batches ...[]events.Event) []trigger.Outcome {
+	t.Helper()
+	var ds []trigger.Delivery
+	for _, es := range batches {
+		payload, err := a.Pack(es)
+		is.New(t).NoErr(err)
+		ds = append(ds, trigger.Delivery{Events: es, Payload: payload})
+	}
+	return a.Target.Deliver(t.Context(), ds)
+}
+
+func TestBroadcastReachesAllConnectionsOfThePathKey(t *testing.T) {
+	is := is.New(t)
+	h := build(t, roomsSpec)
+	action := h.compile(v1YAML).Actions[0]
+	e := word(t, words.Wording{}, attached("crpmine", "ubuntu", "22.04"))
+
+	lost := deliver(t, action, []events.Event{e})
+	is.Equal(lost, []trigger.Outcome{{Lost: true, Text: "nobody is connected to d5dmine/rooms/{room}",
+		Data: map[string]any{"connections": 0, "gateway_id": mine, "path": "/rooms/{room}"}}})
+
+	one := h.open("/rooms/1")
+	is.Equal(deliver(t, action, []events.Event{e})[0].Text, "to 1 connection of d5dmine/rooms/{room}")
+	two := h.open("/rooms/2")
+	lobby := h.open("/rooms/lobby") // another path key
+	two.SetReadLimit(1 << 20)
+	one.SetReadLimit(1 << 20)
+
+	// A batch over the limit of a socket is lost and takes no other with it.
+	big := e
+	big.Body = json.RawMessage(`"` + strings.Repeat("x", yandex.MaxMessage-len(`{"messages":[""]}`)) + `"`)
+	tooBig := e
+	tooBig.Body = json.RawMessage(`"` + strings.Repeat("x", yandex.MaxMessage-len(`{"messages":[""]}`)+1) + `"`)
+	out := deliver(t, action, []events.Event{tooBig}, []events.Event{e, e}, []events.Event{big})
+	is.Equal(out[0], trigger.Outcome{Lost: true, Text: "message of 131073 bytes is over 131072",
+		Data: map[string]any{"bytes": 131073, "gateway_id": mine, "path": "/rooms/{room}"}})
+	is.Equal(out[1], trigger.Outcome{Text: "to 2 connections of d5dmine/rooms/{room}",
+		Data: map[string]any{"connections": 2, "gateway_id": mine, "path": "/rooms/{room}"}})
+	is.Equal(out[2].Lost, false) // exactly the limit
+
+	is.Equal(h.frame(one), `{"messages":[`+string(e.Body)+`]}`) // a text frame
+	for _, c := range []*websocket.Conn{one, two} {
+		is.Equal(h.frame(c), `{"messages":[`+string(e.Body)+`,`+string(e.Body)+`]}`)
+		is.Equal(len(h.frame(c)), yandex.MaxMessage)
+	}
+	is.NoErr(lobby.Close(websocket.StatusNormalClosure, "")) // nothing came there
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	broken := action.Target.Deliver(ended, []trigger.Delivery{{Payload: []byte("{}")}})
+	is.True(broken[0].Lost == strings.HasPrefix(broken[0].Text, "broken off")) // either sent or said to be broken off
+}
+
+func TestFilterAndTransformer(t *testing.T) {
+	is := is.New(t)
+	h := build(t, roomsSpec)
+	action := h.compile(edit(t, v2YAML, "status: ACTIVE", "    filter: {jq: '.details.tag == \"22.04\"'}\n"+
+		"    transformer: {jq: '{tags: [.messages[].details.tag]}'}")).Actions[0]
+	wanted := word(t, words.Wording{}, attached("crpmine", "ubuntu", "22.04"))
+	ok, why := action.Keep(wanted)
+	is.Equal([]any{ok, why}, []any{true, ""})
+	ok, why = action.Keep(word(t, words.Wording{}, attached("crpmine", "ubuntu", "24.04")))
+	is.Equal([]any{ok, why}, []any{false, "filter.jq said no"})
+	payload, err := action.Pack([]events.Event{wanted, wanted})
+	is.NoErr(err)
+	is.Equal(string(payload), `{"tags":["22.04","22.04"]}`)
+
+	failing := h.compile(edit(t, edit(t, v2YAML, "a1smine", "a1sfailing"), "status: ACTIVE",
+		"    filter: {jq: '.details | error(\"no\")'}\n    transformer: {jq: '.messages | error(\"no\")'}")).Actions[0]
+	ok, why = failing.Keep(wanted)
+	is.True(!ok && strings.HasPrefix(why, "filter.jq failed: "))
+	_, err = failing.Pack([]events.Event{wanted})
+	is.True(err != nil && strings.HasPrefix(err.Error(), "transformer.jq: "))
+}
+
+func TestWordsOfARecord(t *testing.T) {
+	is := is.New(t)
+	silent := attached("crpmine", "ubuntu", "")
+	silent.Kind, silent.Silent = events.ImageCreated, true
+	got := build(t, "").cloud.Word([]events.Change{silent, attached("crpmine", "ubuntu", "22.04")})
+	is.Equal(len(got), 1)  // nothing is said of a silent image
+	is.Equal(got[0].Of, 1) // and the event still knows its change
+	var m words.Message
+	is.NoErr(json.Unmarshal(got[0].Body, &m))
+	is.Equal([]string{m.EventMetadata.CloudID, m.EventMetadata.FolderID}, []string{yandex.CloudID, yandex.FolderID})
+}
+
+func TestDefaultTrigger(t *testing.T) {
+	is := is.New(t)
+	h := build(t, "")
+	ts, err := h.cloud.DefaultTriggers()
+	is.NoErr(err)
+	is.Equal(len(ts), 1)
+	got := ts[0]
+	is.Equal([]string{got.ID, got.Name, got.Match.Registry}, []string{yandex.TriggerID, yandex.TriggerName, yandex.RegistryID})
+	types := words.Types()
+	slices.Sort(types)
+	slices.Sort(got.Match.Types)
+	is.Equal(got.Match.Types, types) // all four
+	is.Equal(got.Window, trigger.Window{Count: 1, Cutoff: time.Second})
+	c, _ := h.dial(yandex.GatewayID, yandex.DefaultPath, nil)
+	e := word(t, words.Wording{}, attached(yandex.RegistryID, "ubuntu", "22.04"))
+	is.Equal(deliver(t, got.Actions[0], []events.Event{e})[0].Text, "to 1 connection of d5dregcastgateway000/ws")
+	is.Equal(h.frame(c), `{"messages":[`+string(e.Body)+`]}`) // the first frame is the event
+	is.Equal(len(h.warns), 0)
+	for _, id := range []string{yandex.CloudID, yandex.FolderID, yandex.RegistryID, yandex.GatewayID, yandex.ServiceAccountID, yandex.TriggerID} {
+		is.Equal(len(id), 20) // as the cloud's ids
+	}
+}
+
+func TestADefaultGatewayOfOnesOwn(t *testing.T) {
+	is := is.New(t)
+	room := gateway.New(gateway.Options{})
+	defer func() { is.NoErr(room.Close(context.Background())) }()
+	var warns []string
+	cloud := yandex.New(yandex.Options{Gateway: room, Warn: func(s string) { warns = append(warns, s) }})
+	is.NoErr(cloud.AddSpec(yandex.GatewayID, "mine.yaml", []byte(roomsSpec)))
+	is.NoErr(cloud.AddDefaultGateway())
+	is.Equal(cloud.Gateways(), []yandex.GatewayInfo{{ID: yandex.GatewayID, Sockets: []string{"/rooms/lobby", "/rooms/{room}"}}})
+	warns = nil
+	ts, err := cloud.DefaultTriggers()
+	is.NoErr(err)
+	is.Equal(len(ts), 0)
+	is.Equal(warns, []string{"the gateway d5dregcastgateway000 has no path /ws: there is no default trigger"})
+}
