@@ -92,7 +92,7 @@ func (m *Memory) Sync(ctx context.Context) error {
 	err := m.lost
 	m.lost = nil
 	if err != nil {
-		return fmt.Errorf("journal: note lost: %w", err)
+		return fmt.Errorf("journal: notes lost: %w", err)
 	}
 	return ctx.Err()
 }

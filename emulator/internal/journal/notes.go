@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -86,7 +85,7 @@ func (n *notes) close() error {
 
 func (n *notes) run() {
 	defer close(n.done)
-	var lost error // since somebody was told
+	var lost error // the first since somebody was told
 	var batch []note
 	for {
 		n.mu.Lock()
@@ -110,8 +109,8 @@ func (n *notes) run() {
 				size += len(rest[k].data)
 				k++
 			}
-			if err := n.together(rest[:k]); err != nil {
-				lost = errors.Join(lost, fmt.Errorf("journal: %d notes lost: %w", k, err))
+			if err := n.together(rest[:k]); err != nil && lost == nil {
+				lost = fmt.Errorf("journal: notes lost: %w", err)
 			}
 			rest = rest[k:]
 			n.mu.Lock()
