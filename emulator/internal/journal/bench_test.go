@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -144,29 +141,12 @@ func BenchmarkOpen(b *testing.B) {
 				appendLine(b, j)
 			}
 			closeIt(b, j)
-			runtime.GC()
-			before, most := resident(b), int64(0)
 			for b.Loop() {
 				j := openStream(b, dir, 0)
 				b.StopTimer()
-				most = max(most, resident(b)-before)
 				closeIt(b, j)
 				b.StartTimer()
 			}
-			b.ReportMetric(float64(most)/1e6, "MB/resident")
 		})
 	}
-}
-
-// resident returns the memory of this process, 0 where there is no /proc.
-func resident(b *testing.B) int64 {
-	data, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(data))[1], 10, 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
 }
