@@ -6,12 +6,19 @@ package yandex
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
+
+	"github.com/regcast/regcast/events"
 )
 
 // Batch is what a trigger hands to its target: always a list, also for one message.
 type Batch struct {
 	Messages []Message `json:"messages"`
+	// Others are the elements that are no Container Registry events, as they came: triggers of other kinds send other shapes, some
+	// without event_metadata, through the same targets.
+	Others []json.RawMessage `json:"-"`
 }
 
 // Message is one Container Registry event. The fields stand in the order of the documented sample.
@@ -60,18 +67,44 @@ const TypePrefix = "yandex.cloud.events.containerregistry."
 // Types lists the four event types in the order of the cloud's enum (CREATE_IMAGE = 1 … DELETE_IMAGE_TAG = 4).
 func Types() []string { return []string{CreateImage, DeleteImage, CreateImageTag, DeleteImageTag} }
 
-// DecodeBatch reads a batch as the cloud sends it. Unknown fields are ignored.
+// DecodeBatch reads a batch as the cloud sends it. Unknown fields are ignored, and what is no Container Registry event is left in
+// Others; an event that is one and cannot be read is an error.
 func DecodeBatch(data []byte) (Batch, error) {
+	var raw struct {
+		Messages []json.RawMessage `json:"messages"`
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return Batch{}, fmt.Errorf("batch: %w", err)
+	}
 	var b Batch
-	err := json.Unmarshal(data, &b)
-	return b, err
+	for i, element := range raw.Messages {
+		if !isEvent(element) {
+			b.Others = append(b.Others, element)
+			continue
+		}
+		var m Message
+		if err := json.Unmarshal(element, &m); err != nil {
+			return Batch{}, fmt.Errorf("batch: message %d: %w", i, err)
+		}
+		b.Messages = append(b.Messages, m)
+	}
+	return b, nil
+}
+
+func isEvent(element json.RawMessage) bool {
+	var m struct {
+		EventMetadata struct {
+			EventType string `json:"event_type"`
+		} `json:"event_metadata"`
+	}
+	return json.Unmarshal(element, &m) == nil && strings.HasPrefix(m.EventMetadata.EventType, TypePrefix)
 }
 
 // ShortType returns the short spelling of a Metadata.EventType, and one that it does not know as it is.
 func ShortType(long string) string {
-	for _, t := range types {
-		if t.long == long {
-			return t.short
+	for _, k := range []events.Kind{events.ImageCreated, events.TagAttached, events.ImageDeleted, events.TagDetached} {
+		if s, l := typeOf(k); l == long {
+			return s
 		}
 	}
 	return long

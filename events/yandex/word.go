@@ -25,26 +25,36 @@ type Wording struct {
 	TagOnCreateImage bool
 }
 
-var types = map[events.Kind]struct{ short, long string }{
-	events.ImageCreated: {CreateImage, TypePrefix + "CreateImage"},
-	events.TagAttached:  {CreateImageTag, TypePrefix + "CreateImageTag"},
-	events.ImageDeleted: {DeleteImage, TypePrefix + "DeleteImage"},
-	events.TagDetached:  {DeleteImageTag, TypePrefix + "DeleteImageTag"},
+// typeOf names a kind of change in the short spelling and in that of Metadata.EventType.
+func typeOf(k events.Kind) (short, long string) {
+	switch k {
+	case events.ImageCreated:
+		return CreateImage, TypePrefix + "CreateImage"
+	case events.TagAttached:
+		return CreateImageTag, TypePrefix + "CreateImageTag"
+	case events.ImageDeleted:
+		return DeleteImage, TypePrefix + "DeleteImage"
+	case events.TagDetached:
+		return DeleteImageTag, TypePrefix + "DeleteImageTag"
+	}
+	return "", ""
 }
 
-// Word makes the cloud's event of change number of in its record; false when the cloud says nothing of such a change.
+// Word makes the cloud's event of change number of in its record; false when the cloud says nothing of such a change, or could not:
+// RFC 3339 ends with the year 9999.
 func (w Wording) Word(of int, c events.Change) (events.Event, bool) {
-	t, ok := types[c.Kind]
-	if !ok || c.Silent {
+	short, long := typeOf(c.Kind)
+	at := c.At.UTC()
+	if short == "" || c.Silent || at.Year() < 0 || at.Year() > 9999 {
 		return events.Event{}, false
 	}
 	id := identity(c)
 	m := Message{
 		EventMetadata: Metadata{
 			CloudID:   w.CloudID,
-			CreatedAt: c.At.UTC(),
+			CreatedAt: at,
 			EventID:   "crp" + base36(id[:], 17),
-			EventType: t.long,
+			EventType: long,
 			FolderID:  w.FolderID,
 			TracingContext: &TracingContext{
 				ParentSpanID: strconv.FormatInt(int64(binary.BigEndian.Uint64(id[8:])), 10),
@@ -59,11 +69,12 @@ func (w Wording) Word(of int, c events.Change) (events.Event, bool) {
 			RepositoryName: c.Registry + "/" + c.Repository,
 		},
 	}
-	if c.Kind != events.ImageCreated && c.Kind != events.ImageDeleted || c.Kind == events.ImageCreated && w.TagOnCreateImage {
+	switch {
+	case c.Kind == events.TagAttached, c.Kind == events.TagDetached, c.Kind == events.ImageCreated && w.TagOnCreateImage:
 		m.Details.Tag = c.Tag
 	}
 	return events.Event{
-		ID: m.EventMetadata.EventID, Source: Source, Type: t.short, Of: of, Body: marshal(m), Change: c,
+		ID: m.EventMetadata.EventID, Source: Source, Type: short, Of: of, Body: marshal(m), Change: c,
 	}, true
 }
 
