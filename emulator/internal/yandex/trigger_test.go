@@ -284,6 +284,14 @@ func TestTriggersThatCanNeverFireAreWarnedOf(t *testing.T) {
 	}
 }
 
+// To YAML 22.10 is a number; to us it is the tag as it is written.
+func TestNumbersAreTextWhereTextIsWanted(t *testing.T) {
+	is := is.New(t)
+	ts, err := yandex.ParseTriggers("f", []byte(edit(t, v1YAML, `"22.04"`, `22.10`)))
+	is.NoErr(err)
+	is.Equal(ts[0].Source.Tag, "22.10")
+}
+
 func TestAnchorsAndMergeKeys(t *testing.T) {
 	is := is.New(t)
 	text := "name: &n abc\ndescription: *n\nrule:\n  container_registry:\n    <<: {registry_id: crp0, tag: v1}\n" +
