@@ -71,9 +71,8 @@ func (r *Registry) deleteBlob(w http.ResponseWriter, q *request) error {
 	if err != nil {
 		return err
 	}
-	if n := g.uses[d]; n > 0 {
-		return notAllowed(w, []string{"GET", "HEAD"},
-			"blob %s is in use: manifests of %s name it %d times; delete them first", d, q.name, n)
+	if g.uses[d] > 0 {
+		return notAllowed(w, []string{"GET", "HEAD"}, "blob %s is in use by a manifest of %s; delete the manifest first", d, q.name)
 	}
 	if err := r.links.note(linkRemoved, p.key, d); err != nil {
 		return err

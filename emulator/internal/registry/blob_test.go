@@ -1,13 +1,20 @@
 package registry_test
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/matryer/is"
+
+	"github.com/regcast/regcast/emulator/internal/registry"
 )
 
 func TestBlobsComeInRanges(t *testing.T) {
@@ -106,6 +113,68 @@ func TestABlobInUseIsKept(t *testing.T) {
 	h.want(202, "DELETE", "app/manifests/"+digestOf(first), "")
 	h.want(202, "DELETE", "app/blobs/"+layer, "")
 	h.want(202, "DELETE", "app/blobs/"+config, "")
+}
+
+// zeros is a body that nobody holds in memory.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func TestABlobTakesNoMemory(t *testing.T) {
+	is := is.New(t)
+	h := open(t, t.TempDir(), &journal{})
+	const size = 64 << 20
+	sum := sha256.New()
+	_, err := io.CopyN(sum, zeros{}, size)
+	is.NoErr(err)
+	d := fmt.Sprintf("sha256:%x", sum.Sum(nil))
+	allocated := func(status int, method, path string, body io.Reader) uint64 {
+		req := httptest.NewRequest(method, "/v2/app/blobs/"+path, body)
+		w := &discard{header: http.Header{}}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		h.registry.ServeHTTP(w, req)
+		runtime.ReadMemStats(&after)
+		is.Equal(w.status, status)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	is.True(allocated(201, "POST", "uploads/?digest="+d, io.LimitReader(zeros{}, size)) < 1<<20) // pushed
+	is.True(allocated(200, "GET", d, nil) < 1<<20)                                               // pulled
+}
+
+// discard is a client that does not keep what it gets.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// A mount that was acknowledged holds, whatever becomes of the source in the same moment.
+func TestAMountDoesNotRaceWithDeletes(t *testing.T) {
+	h := open(t, t.TempDir(), &journal{}, func(o *registry.Options) { o.Limits.MaxUploads = 1 << 20 }) // a mount that fails opens one
+	do := func(method, path, body string) int {
+		w := httptest.NewRecorder()
+		h.registry.ServeHTTP(w, httptest.NewRequest(method, "/v2/"+path, strings.NewReader(body)))
+		return w.Code
+	}
+	d := digestOf("content")
+	for i := range 1000 {
+		do("POST", "from/blobs/uploads/?digest="+d, "content")
+		var race sync.WaitGroup
+		race.Go(func() { do("DELETE", "from/blobs/"+d, "") })
+		mounted := do("POST", "to/blobs/uploads/?mount="+d+[]string{"&from=from", ""}[i%2], "") == 201
+		race.Wait()
+		if got := do("GET", "to/blobs/"+d, ""); (got == 200) != mounted {
+			t.Fatalf("mounted is %v, and then GET is %d", mounted, got)
+		}
+		do("DELETE", "to/blobs/"+d, "")
+	}
 }
 
 // Whatever pushes, mounts and deletes race with each other: an image that was acknowledged can be pulled whole.

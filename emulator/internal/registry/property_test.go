@@ -135,7 +135,7 @@ func TestTheRecordsAreTheRegistry(t *testing.T) {
 				}
 				wait.Wait()
 				is.Equal(h.state(), read(t, j.records)) // after eight writers
-				for seq := range j.records {
+				for seq := range len(j.records) / 2 {
 					is.NoErr(h.registry.Apply(uint64(seq+1), j.records[seq])) // what it has seen changes nothing
 				}
 				is.Equal(h.state(), read(t, j.records))

@@ -128,6 +128,20 @@ func TestAnUploadIsWhatTheClientSaysOrNothing(t *testing.T) {
 	is.Equal(a.header.Get("Range"), "0-1")
 	h.want(201, "PUT", url+"?digest="+d, "ght")
 
+	// A body of no stated length is measured by its range, and taken back when it is longer.
+	url = h.begin("app")
+	h.want(202, "PATCH", url, "ri")
+	for _, body := range []string{"ghtx", "g"} {
+		req := httptest.NewRequest("PATCH", url, strings.NewReader(body))
+		req.ContentLength = -1
+		req.Header.Set("Content-Range", "2-4")
+		w := httptest.NewRecorder()
+		h.registry.ServeHTTP(w, req)
+		is.Equal(w.Code, 400)
+		is.Equal(h.want(204, "GET", url, "").header.Get("Range"), "0-1")
+	}
+	h.want(201, "PUT", url+"?digest="+d, "ght", "Content-Range: 2-4")
+
 	url = h.begin("app")
 	h.want(202, "PATCH", url, "never mind")
 	h.want(204, "DELETE", url, "")
