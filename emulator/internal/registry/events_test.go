@@ -80,6 +80,19 @@ func TestChildrenOfAnIndexCanBeQuiet(t *testing.T) {
 	is.True(!h.journal.records[1][0].Silent)
 }
 
+func TestAnIndexGoesAlone(t *testing.T) {
+	is := is.New(t)
+	h := open(t, t.TempDir(), &journal{})
+	child := digestOf(index("child"))
+	parent := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[{"digest":%q}]}`, indexType, child)
+	h.push("app", child, index("child"))
+	h.push("app", "v1", parent)
+	is.Equal(h.journal.take(), lines("image-created "+child, "image-created v1 "+digestOf(parent), "tag-attached v1 "+digestOf(parent)))
+	h.want(202, "DELETE", "app/manifests/"+digestOf(parent), "")
+	is.Equal(h.journal.take(), lines("tag-detached v1 "+digestOf(parent), "image-deleted "+digestOf(parent)))
+	h.want(200, "GET", "app/manifests/"+child, "")
+}
+
 // What cannot be put on record has not happened.
 func TestAFailedCommitChangesNothing(t *testing.T) {
 	is := is.New(t)
