@@ -38,7 +38,11 @@ func summary(t trigger.Trigger) string {
 	if registry == "" {
 		registry = "any registry"
 	}
-	return fmt.Sprintf("%s of %s, up to %d events or %s", strings.Join(t.Match.Types, ", "), registry, t.Window.Count, t.Window.Cutoff)
+	window := "one event a message"
+	if t.Window.Count > 1 {
+		window = fmt.Sprintf("up to %d events a message, sent after %s at the latest", t.Window.Count, t.Window.Cutoff)
+	}
+	return fmt.Sprintf("%s of %s, %s", strings.Join(t.Match.Types, ", "), registry, window)
 }
 
 // GatewayInfo is a gateway.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"io"
 	"net/http"
 	"os"
 	"time"
@@ -30,13 +31,13 @@ func (r *Registry) getBlob(w http.ResponseWriter, q *request) error {
 	return nil
 }
 
-// serveContent answers with a file or the ranges asked for. Content never changes under its digest, so the digest is its ETag.
-func serveContent(w http.ResponseWriter, q *request, f *os.File, d digest, mediaType string) {
+// serveContent answers with content or the ranges asked for. Content never changes under its digest, so the digest is its ETag.
+func serveContent(w http.ResponseWriter, q *request, content io.ReadSeeker, d digest, mediaType string) {
 	h := w.Header()
 	h.Set("Content-Type", mediaType) // or net/http would look into the bytes and guess
 	h.Set("Docker-Content-Digest", string(d))
 	h.Set("ETag", `"`+string(d)+`"`)
-	http.ServeContent(w, q.Request, "", time.Time{}, f)
+	http.ServeContent(w, q.Request, "", time.Time{}, content)
 }
 
 func (r *Registry) holds(k key, d digest) bool {
@@ -93,7 +94,7 @@ func (r *Registry) mount(to key, d digest, from *key) (bool, error) {
 	}
 	// From here on the content can not go, whatever happens to its source.
 	defer r.store.release(d)
-	if !r.store.has(d) {
+	if !r.store.hasBlob(d) {
 		return false, nil
 	}
 	p := r.repository(to)

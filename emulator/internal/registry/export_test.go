@@ -7,6 +7,9 @@ func (r *Registry) BreakDisk(write func(*os.File, []byte) (int, error)) {
 	r.store.write, r.links.write = write, write
 }
 
+// HasManifest tells whether the bytes of a manifest are kept.
+func (r *Registry) HasManifest(d string) bool { return r.store.has(digest(d)) }
+
 // The parsers, for fuzzing.
 var (
 	ParseContentRange = parseContentRange

@@ -2,9 +2,10 @@ package registry
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/regcast/regcast/events"
@@ -43,15 +44,14 @@ func (r *Registry) getManifest(w http.ResponseWriter, q *request) error {
 	if !ok {
 		return manifestUnknown(q)
 	}
-	f, err := r.store.open(d)
-	if os.IsNotExist(err) {
+	body, err := r.store.read(d)
+	if errors.Is(err, fs.ErrNotExist) {
 		return fail(http.StatusNotFound, codeManifestUnknown, "the bytes of manifest %s of %s are not on disk; push it again", d, q.name)
 	}
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	serveContent(w, q, f, d, mediaType)
+	serveContent(w, q, bytes.NewReader(body), d, mediaType)
 	return nil
 }
 

@@ -1,6 +1,6 @@
 // Package registry is an OCI registry that knows exactly what each request changed.
 //
-// Blobs and manifests lie on disk by digest, once for all repositories; what a repository holds (images, tags) is in memory and is
+// Blobs and manifests lie on disk by digest, once for all repositories: a file for each blob, one file for all manifests. What a repository holds (images, tags) is in memory and is
 // the sum of the changes it announced through its one door out, Options.Commit. Who refers to whom is read from the manifests'
 // bytes. Which blobs a repository has is in nobody's journal, so it is kept in a log of links beside them.
 //
@@ -97,7 +97,7 @@ func New(o Options) (*Registry, error) {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
 	if err := r.restore(); err != nil {
-		return nil, fmt.Errorf("registry: %w", err)
+		return nil, errors.Join(fmt.Errorf("registry: %w", err), r.store.close())
 	}
 	r.uploads = newUploads(r.store, o.Clock, o.Limits)
 	return r, nil
@@ -106,7 +106,7 @@ func New(o Options) (*Registry, error) {
 // Close stops the registry's goroutine and closes its files. It takes no snapshot. Requests must have ended.
 func (r *Registry) Close() error {
 	r.uploads.close()
-	return r.links.close()
+	return errors.Join(r.links.close(), r.store.close())
 }
 
 // From returns the sequence number up to which the snapshot knows everything: the journal is to be replayed after it.

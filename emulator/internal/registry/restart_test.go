@@ -54,9 +54,10 @@ func TestASnapshotSavesTheReplay(t *testing.T) {
 	h.push(otherID+"/app", "v1", index("a"))
 	h.push("app", "gone", index("gone"))
 	h.want(202, "DELETE", "app/manifests/"+digestOf(index("gone")), "")
-	is.Equal(len(files(t, dir, "blobs")), 4) // a replay may still ask for the deleted image's bytes
+	gone := digestOf(index("gone"))
+	is.True(h.registry.HasManifest(gone)) // a replay may still ask for the deleted image's bytes
 	is.NoErr(h.registry.Snapshot())
-	is.Equal(len(files(t, dir, "blobs")), 3)
+	is.True(!h.registry.HasManifest(gone))
 	h.push("app", "v1", index("b"))
 	h.close()
 
@@ -83,8 +84,7 @@ func TestAnImageWithoutBytesIsReportedAndHealedByAPush(t *testing.T) {
 	h.blob("app", "layer")
 	h.push("app", "v1", imageOf("layer"))
 	h.close()
-	hex := strings.TrimPrefix(digestOf(imageOf("layer")), "sha256:")
-	is.NoErr(os.Remove(filepath.Join(dir, "blobs", "sha256", hex[:2], hex)))
+	is.NoErr(os.Remove(filepath.Join(dir, "manifests.pack")))
 
 	r, err := registry.New(registry.Options{Dir: dir, Default: defaultID})
 	is.NoErr(err)

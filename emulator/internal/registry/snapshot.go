@@ -59,6 +59,9 @@ func (r *Registry) Snapshot() error {
 	for _, d := range gone {
 		r.store.release(d)
 	}
+	if err := r.store.compact(); err != nil {
+		return fmt.Errorf("registry: %w", err)
+	}
 	return nil
 }
 
@@ -129,7 +132,7 @@ func (r *Registry) restore() error {
 		switch {
 		case what == linkRemoved:
 			delete(p.blobs, d)
-		case r.store.has(d): // else it was killed between the line and the file
+		case r.store.hasBlob(d): // else it was killed between the line and the file
 			p.blobs[d] = struct{}{}
 		}
 	})

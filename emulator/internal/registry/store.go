@@ -13,9 +13,11 @@ import (
 // bufferSize is what one copy reads at a time: large enough for few calls, small enough to be hashed and written out of the cache.
 const bufferSize = 256 << 10
 
-// store keeps content by digest, once for all repositories. A pin is somebody's claim on content: a repository's, or that of a
-// request under way. Content that loses its last pin is removed; content without a pin that a crash left behind does no harm.
+// store keeps content by digest, once for all repositories: blobs in a file each, manifests in the pack. A pin is somebody's claim
+// on content: a repository's, or that of a request under way. Content that loses its last pin is removed; content without a pin that
+// a crash left behind does no harm.
 type store struct {
+	*pack
 	blobs   string // folder of content
 	temp    string // folder of what is not content yet; emptied at start
 	buffers sync.Pool
@@ -42,7 +44,9 @@ func openStore(dir string) (*store, error) {
 			return nil, fmt.Errorf("store: %w", err)
 		}
 	}
-	return s, nil
+	var err error
+	s.pack, err = openPack(dir, func(f *os.File, p []byte) (int, error) { return s.write(f, p) })
+	return s, err
 }
 
 func (s *store) path(d digest) string { return filepath.Join(s.blobs, d.path()) }
@@ -61,24 +65,30 @@ func (s *store) release(d digest) {
 		return
 	}
 	delete(s.pins, d)
+	s.pack.remove(d)
 	// Under the lock, so that nobody pins what is just going. A file that cannot be removed (Windows, while it is read) is left.
 	_ = os.Remove(s.path(d))
 }
 
-// has tells whether the content is there. The answer holds as long as the caller's pin.
-func (s *store) has(d digest) bool {
+// hasBlob tells whether the blob is there. The answer holds as long as the caller's pin.
+func (s *store) hasBlob(d digest) bool {
 	_, err := os.Stat(s.path(d))
 	return err == nil
 }
 
-// open returns the content, or fs.ErrNotExist.
+// open returns the blob, or fs.ErrNotExist.
 func (s *store) open(d digest) (*os.File, error) { return os.Open(s.path(d)) }
 
-func (s *store) read(d digest) ([]byte, error) { return os.ReadFile(s.path(d)) }
+// compact gives up the room of manifests that nobody has pinned.
+func (s *store) compact() error {
+	s.mu.Lock() // before the pack's lock, as in release
+	defer s.mu.Unlock()
+	return s.pack.compact(func(d digest) bool { return s.pins[d] > 0 })
+}
 
-// place makes a file of the temp folder the content of d. The caller has d pinned.
+// place makes a file of the temp folder the blob d. The caller has d pinned.
 func (s *store) place(file string, d digest) error {
-	if s.has(d) {
+	if s.hasBlob(d) {
 		return os.Remove(file)
 	}
 	to := s.path(d)
@@ -93,23 +103,6 @@ func (s *store) place(file string, d digest) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
-}
-
-// put writes content that is in memory, unless it is there. The caller has d pinned.
-func (s *store) put(d digest, data []byte) (wrote bool, err error) {
-	if s.has(d) {
-		return false, nil
-	}
-	f, err := os.CreateTemp(s.temp, "manifest-")
-	if err != nil {
-		return false, fmt.Errorf("store: %w", err)
-	}
-	_, err = s.write(f, data)
-	if err = errors.Join(err, f.Close()); err != nil {
-		_ = os.Remove(f.Name())
-		return false, fmt.Errorf("store: %w", err)
-	}
-	return true, s.place(f.Name(), d)
 }
 
 // copy appends body to f and shows every byte on the way to seen. It stops after limit bytes; a negative limit is none. Errors are

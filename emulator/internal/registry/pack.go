@@ -1,0 +1,195 @@
+package registry
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+const (
+	packName = "manifests.pack"
+	// packWorth is the number of bytes that must be won for a compaction to be worth its while.
+	packWorth = 16 << 20
+)
+
+// pack keeps the manifests' bytes in one file that only grows: making a file for each would cost ten times what writing it does.
+// An entry is a line "<digest> <length>", the bytes, and a newline. An entry that a crash has torn is the last one, and nobody was
+// told of it; opening cuts it off. Removed entries stay until compact.
+type pack struct {
+	path  string
+	write func(*os.File, []byte) (int, error)
+
+	mu    sync.RWMutex
+	file  *os.File
+	size  int64 // where the next entry goes
+	spans map[digest]span
+}
+
+// span is where the bytes of an entry are.
+type span struct{ offset, length int64 }
+
+func openPack(dir string, write func(*os.File, []byte) (int, error)) (*pack, error) {
+	k := &pack{path: filepath.Join(dir, packName), write: write, spans: map[digest]span{}}
+	f, err := os.OpenFile(k.path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("pack: %w", err)
+	}
+	k.file = f
+	if err := k.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("pack: %w", err), f.Close())
+	}
+	return k, nil
+}
+
+// load finds the entries and cuts off what is none.
+func (k *pack) load() error {
+	info, err := k.file.Stat()
+	if err != nil {
+		return err
+	}
+	for k.size < info.Size() {
+		d, s, ok := k.entryAt(k.size)
+		if !ok || s.length > info.Size()-s.offset-1 {
+			return k.file.Truncate(k.size)
+		}
+		k.spans[d] = s
+		k.size = s.offset + s.length + 1
+	}
+	return nil
+}
+
+// entryAt reads the first line of an entry.
+func (k *pack) entryAt(offset int64) (digest, span, bool) {
+	var buf [256]byte
+	n, _ := k.file.ReadAt(buf[:], offset) // short at the end of the file
+	line, _, whole := strings.Cut(string(buf[:n]), "\n")
+	name, number, cut := strings.Cut(line, " ")
+	d, valid := parseDigest(name)
+	length, err := strconv.ParseInt(number, 10, 64)
+	if !whole || !cut || !valid || err != nil || length < 0 {
+		return "", span{}, false
+	}
+	return d, span{offset + int64(len(line)) + 1, length}, true
+}
+
+func (k *pack) has(d digest) bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	_, ok := k.spans[d]
+	return ok
+}
+
+// put adds an entry, unless it is there.
+func (k *pack) put(d digest, data []byte) (wrote bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, ok := k.spans[d]; ok {
+		return false, nil
+	}
+	return true, k.add(d, data)
+}
+
+// add needs the lock.
+func (k *pack) add(d digest, data []byte) error {
+	entry := make([]byte, 0, len(d)+len(data)+24)
+	entry = append(append(entry, d...), ' ')
+	entry = append(strconv.AppendInt(entry, int64(len(data)), 10), '\n')
+	s := span{k.size + int64(len(entry)), int64(len(data))}
+	entry = append(append(entry, data...), '\n')
+	if _, err := k.file.Seek(k.size, io.SeekStart); err != nil {
+		return fmt.Errorf("pack: %w", err)
+	}
+	if _, err := k.write(k.file, entry); err != nil {
+		return errors.Join(fmt.Errorf("pack: %w", err), k.file.Truncate(k.size))
+	}
+	k.size += int64(len(entry))
+	k.spans[d] = s
+	return nil
+}
+
+// read returns the bytes, or fs.ErrNotExist.
+func (k *pack) read(d digest) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	s, ok := k.spans[d]
+	if !ok {
+		return nil, fmt.Errorf("pack: %s: %w", d, fs.ErrNotExist)
+	}
+	data := make([]byte, s.length)
+	if _, err := k.file.ReadAt(data, s.offset); err != nil {
+		return nil, fmt.Errorf("pack: %s: %w", d, err)
+	}
+	return data, nil
+}
+
+func (k *pack) remove(d digest) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.spans, d)
+}
+
+// compact writes the entries that live into a new file, when that wins at least packWorth bytes and half of the file.
+func (k *pack) compact(live func(digest) bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var left int64
+	for d, s := range k.spans {
+		if live(d) {
+			left += s.length
+		} else {
+			delete(k.spans, d)
+		}
+	}
+	if k.size-left < packWorth || left > k.size/2 {
+		return nil
+	}
+	f, err := os.OpenFile(k.path+".new", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
+	if err != nil {
+		return fmt.Errorf("pack: compact: %w", err)
+	}
+	next := &pack{path: f.Name(), file: f, write: k.write, spans: make(map[digest]span, len(k.spans))}
+	if err := errors.Join(next.addAll(k), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("pack: compact: %w", err), os.Remove(next.path))
+	}
+	// Both are closed before the one becomes the other: Windows renames no open file.
+	_ = k.file.Close()
+	renamed := os.Rename(next.path, k.path)
+	if renamed == nil {
+		k.size, k.spans = next.size, next.spans
+	}
+	if k.file, err = os.OpenFile(k.path, os.O_RDWR, 0o644); err != nil || renamed != nil {
+		return fmt.Errorf("pack: compact: %w", errors.Join(renamed, err))
+	}
+	return nil
+}
+
+// addAll copies the entries of another pack in large writes.
+func (k *pack) addAll(from *pack) error {
+	out := bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) { return k.write(k.file, p) }), bufferSize)
+	for d, s := range from.spans {
+		data := make([]byte, s.length)
+		if _, err := from.file.ReadAt(data, s.offset); err != nil {
+			return err
+		}
+		n, err := fmt.Fprintf(out, "%s %d\n%s\n", d, s.length, data)
+		if err != nil {
+			return err
+		}
+		k.spans[d] = span{k.size + int64(n) - 1 - s.length, s.length}
+		k.size += int64(n)
+	}
+	return out.Flush()
+}
+
+func (k *pack) close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.file.Close()
+}
