@@ -181,23 +181,18 @@ func TestClose(t *testing.T) {
 		h := newHouse(t, plain)
 		c := h.dial(t, "/ws")
 		deaf := h.raw(t) // never answers
-		gone := make(chan error, 1)
-		go func() {
-			_, _, err := c.ReadMessage()
-			gone <- err
-		}()
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			<-h.ends // the polite client's
-			cancel()
-		}()
-		is.True(errors.Is(h.Close(ctx), context.Canceled))
-		is.True(websocket.IsCloseError(<-gone, 1001))
+		closed := make(chan error, 1)
+		go func() { closed <- h.Close(ctx) }()
+		_, _, err := c.ReadMessage()
+		is.True(websocket.IsCloseError(err, 1001))
+		is.Equal((<-h.ends).info.ID, "1") // it has answered
+		is.Equal(frames(t, deaf, 1), "close 1001")
+		is.Equal(len(closed), 0)
+		cancel()
+		is.True(errors.Is(<-closed, context.Canceled))
 		is.Equal((<-h.ends).code, 1001)
-		f, ok := deaf.frame()
-		is.True(ok)
-		is.Equal(f.Payload[:2], []byte{1001 >> 8, 1001 & 0xff})
-		_, _, err := websocket.DefaultDialer.Dial(h.url("/ws"), nil)
+		_, _, err = websocket.DefaultDialer.Dial(h.url("/ws"), nil)
 		is.True(errors.Is(err, websocket.ErrBadHandshake))
 		is.True(errors.Is(<-h.refused, gateway.ErrClosed))
 		is.NoErr(h.Close(t.Context())) // again
