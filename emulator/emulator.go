@@ -49,7 +49,7 @@ type Emulator struct {
 	published atomic.Uint64 // position of the last record
 	recent    recent
 	snapshot  chan struct{} // a snapshot is due
-	unsaved   atomic.Int64  // records since the last snapshot
+	records   atomic.Int64  // published since the start
 
 	streams    context.Context // ends when Close begins: answers that would last for ever
 	endStreams context.CancelFunc
@@ -187,6 +187,12 @@ func (e *Emulator) restore() error {
 		return err
 	}
 	e.rev.Store(last)
+	if from := e.registry.From(); from > last {
+		e.log.Warn("journal: its end is damaged and lost; the registry goes on from its snapshot", "journal", last, "snapshot", from)
+		if err := e.registry.Rewind(last); err != nil {
+			return err
+		}
+	}
 	for entry, err := range e.journal.Read(e.running, e.registry.From()+1, journal.Changes) {
 		if err != nil {
 			return fmt.Errorf("restore: %w", err)

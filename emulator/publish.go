@@ -42,6 +42,12 @@ func (e *Emulator) publish(ctx context.Context, origin string, changes []events.
 	e.recent.put(seq, r)
 	for last := e.published.Load(); seq > last && !e.published.CompareAndSwap(last, seq); last = e.published.Load() {
 	}
+	if e.records.Add(1)%snapshotEvery == 0 {
+		select {
+		case e.snapshot <- struct{}{}:
+		default: // one is due already
+		}
+	}
 	return r, seq, nil
 }
 

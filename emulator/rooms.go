@@ -3,6 +3,7 @@ package emulator
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/regcast/regcast/emulator/internal/journal"
 	"github.com/regcast/regcast/events"
@@ -10,19 +11,16 @@ import (
 
 // The doors between the rooms.
 
-// snapshotEvery is the number of registry records after which a restart would have too much to replay.
-const snapshotEvery = 20_000
+// A snapshot of the registry is due after so many records, or so long after a change: a restart has little to replay, and what the
+// journal's retention (1 GiB) takes away is never needed.
+const (
+	snapshotEvery = 20_000
+	snapshotAfter = 5 * time.Minute
+)
 
 // commit is the registry's door out: the append that makes its change true.
 func (e *Emulator) commit(ctx context.Context, changes []events.Change) (uint64, error) {
 	_, seq, err := e.publish(ctx, events.OriginRegistry, changes)
-	if err == nil && e.unsaved.Add(1) >= snapshotEvery {
-		e.unsaved.Store(0)
-		select {
-		case e.snapshot <- struct{}{}:
-		default: // one is due already
-		}
-	}
 	return seq, err
 }
 
@@ -68,15 +66,26 @@ func (e *Emulator) runTriggers() {
 }
 
 func (e *Emulator) runSnapshots() {
+	timer := e.clock.NewTimer(snapshotAfter)
+	defer timer.Stop()
+	var saved uint64
 	for {
 		select {
 		case <-e.running.Done():
 			return
+		case <-timer.C():
+			timer.Reset(snapshotAfter)
 		case <-e.snapshot:
-			if err := e.registry.Snapshot(); err != nil {
-				e.log.Error("registry: no snapshot; a restart will take longer", "error", err)
-			}
 		}
+		last := e.published.Load()
+		if last == saved {
+			continue
+		}
+		if err := e.registry.Snapshot(); err != nil {
+			e.log.Error("registry: no snapshot; a restart will take longer", "error", err)
+			continue
+		}
+		saved = last
 	}
 }
 

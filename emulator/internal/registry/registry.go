@@ -112,6 +112,19 @@ func (r *Registry) Close() error {
 // From returns the sequence number up to which the snapshot knows everything: the journal is to be replayed after it.
 func (r *Registry) From() uint64 { return r.from }
 
+// Rewind is for a journal that ends at last, before From: a damaged one, whose next records will have numbers that the snapshot took
+// for known. The snapshot is the truth that is left; a new one is written under the journal's numbers.
+func (r *Registry) Rewind(last uint64) error {
+	for _, p := range r.all() {
+		p.mu.Lock()
+		p.seq = min(p.seq, last)
+		p.mu.Unlock()
+	}
+	r.from = min(r.from, last)
+	r.last.Store(min(r.last.Load(), last))
+	return r.Snapshot()
+}
+
 // Apply makes a record of the journal true again. Records that the snapshot contains, or that were applied before, change nothing.
 // All changes of a record are about one repository. An error that is ErrBytesMissing has applied the record all the same.
 func (r *Registry) Apply(seq uint64, changes []events.Change) error {

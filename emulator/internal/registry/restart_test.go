@@ -101,6 +101,30 @@ func TestAnImageWithoutBytesIsReportedAndHealedByAPush(t *testing.T) {
 	h.want(405, "DELETE", "app/blobs/"+digestOf("layer"), "")
 }
 
+func TestAJournalThatLostItsEnd(t *testing.T) {
+	is := is.New(t)
+	dir, j := t.TempDir(), &journal{}
+	h := open(t, dir, j)
+	h.push("app", "v1", index("a"))
+	h.push("app", "v2", index("b"))
+	is.NoErr(h.registry.Snapshot())
+	h.close()
+
+	r, err := registry.New(registry.Options{Dir: dir, Default: defaultID})
+	is.NoErr(err)
+	is.Equal(r.From(), uint64(2))
+	is.NoErr(r.Rewind(1)) // the journal has lost record 2
+	is.Equal(r.From(), uint64(1))
+	is.NoErr(r.Close())
+
+	j.records = j.records[:1]
+	h = open(t, dir, j)
+	h.push("app", "v3", index("c")) // record 2, again
+	h.close()
+	h = open(t, dir, j)
+	is.Equal(h.want(200, "GET", "app/tags/list", "").body, `{"name":"app","tags":["v1","v2","v3"]}`)
+}
+
 func TestARecordThatIsNoneOfTheRegistrysIsRefused(t *testing.T) {
 	is := is.New(t)
 	r, err := registry.New(registry.Options{Dir: t.TempDir()})
