@@ -14,7 +14,7 @@ func (r *Registry) listRepositories(w http.ResponseWriter, q *request) error {
 	names := []string{}
 	for _, p := range r.all() {
 		p.mu.Lock()
-		if p.seq > 0 { // an image has been here; blobs alone make no repository
+		if p.listed() {
 			names = append(names, p.key.display(r.opts.Default))
 		}
 		p.mu.Unlock()
@@ -58,7 +58,7 @@ func (r *Registry) tags(k key) ([]string, bool) {
 	for tag := range p.tags {
 		tags = append(tags, tag)
 	}
-	return tags, p.seq > 0
+	return tags, p.listed()
 }
 
 // page cuts a sorted list as parameters n and last say, and links to what follows.

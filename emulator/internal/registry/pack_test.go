@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/matryer/is"
+
+	"github.com/regcast/regcast/emulator/internal/registry"
 )
 
 // large is a manifest of about n bytes that names nothing.
@@ -81,4 +83,28 @@ func TestDeletedManifestsGiveTheirRoomBack(t *testing.T) {
 	h = open(t, dir, j)
 	check()
 	is.Equal(h.want(200, "GET", "app/manifests/more", "").body, index("more"))
+}
+
+// A start that fails in the middle of its replay closes the registry, which takes a snapshot then. What has not been applied yet is
+// nobody's, and must be there for the next start.
+func TestASnapshotInTheMiddleOfAReplayLosesNothing(t *testing.T) {
+	is := is.New(t)
+	dir, j := t.TempDir(), &journal{}
+	h := open(t, dir, j)
+	const n, size = 8, 3 << 20
+	for i := range n {
+		h.push("app", fmt.Sprintf("v%d", i), large(fmt.Sprint(i), size))
+	}
+	h.close()
+
+	r, err := registry.New(registry.Options{Dir: dir, Default: defaultID})
+	is.NoErr(err)
+	is.NoErr(r.Apply(1, j.records[0]))
+	is.NoErr(r.Snapshot())
+	is.NoErr(r.Close())
+
+	h = open(t, dir, j)
+	for i := range n {
+		h.want(200, "GET", fmt.Sprintf("app/manifests/v%d", i), "")
+	}
 }

@@ -1,8 +1,9 @@
 // Package registry is an OCI registry that knows exactly what each request changed.
 //
-// Blobs and manifests lie on disk by digest, once for all repositories: a file for each blob, one file for all manifests. What a repository holds (images, tags) is in memory and is
-// the sum of the changes it announced through its one door out, Options.Commit. Who refers to whom is read from the manifests'
-// bytes. Which blobs a repository has is in nobody's journal, so it is kept in a log of links beside them.
+// Blobs and manifests lie on disk by digest, once for all repositories: a file for each blob, one file for all manifests. What a
+// repository holds (images, tags) is in memory and is the sum of the changes it announced through its one door out, Options.Commit.
+// Who refers to whom is read from the manifests' bytes. Which blobs a repository has is in nobody's journal, so it is kept in a log
+// of links beside them.
 //
 // What is thrown away, and when: a blob that no repository has any more, at once; a deleted image's bytes, after the next snapshot
 // (until then a replay may ask for them); an upload, UploadLife after its last byte, and all of them at start. A blob that no
@@ -62,6 +63,7 @@ type Registry struct {
 	from     uint64        // the snapshot contains every record up to here
 	last     atomic.Uint64 // the highest sequence number that any repository has seen
 	counted  atomic.Uint64 // for a nil Commit
+	serving  atomic.Bool   // there has been a request, so every record has been applied
 
 	mu           sync.RWMutex
 	repositories map[key]*repository

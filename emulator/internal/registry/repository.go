@@ -15,7 +15,7 @@ type repository struct {
 	key key
 
 	mu     sync.Mutex
-	seq    uint64 // of the last record that changed images or tags; 0: there has been none, and lists do not show the name
+	seq    uint64 // of the last record that changed images or tags; 0: there has been none
 	images map[digest]*image
 	tags   map[string]digest
 	blobs  map[digest]struct{}
@@ -35,6 +35,9 @@ func newRepository(k key) *repository {
 		key: k, images: map[digest]*image{}, tags: map[string]digest{}, blobs: map[digest]struct{}{}, graph: newGraph(),
 	}
 }
+
+// listed tells whether an image is or has been here: blobs alone make no repository. The lock is held.
+func (p *repository) listed() bool { return p.seq > 0 || len(p.images) > 0 }
 
 // The repository is the index that changes are derived from. The lock is held.
 

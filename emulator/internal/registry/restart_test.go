@@ -125,6 +125,27 @@ func TestAJournalThatLostItsEnd(t *testing.T) {
 	is.Equal(h.want(200, "GET", "app/tags/list", "").body, `{"name":"app","tags":["v1","v2","v3"]}`)
 }
 
+// When nothing is left of the journal, the repositories are still listed.
+func TestAJournalThatLostEverything(t *testing.T) {
+	is := is.New(t)
+	dir, j := t.TempDir(), &journal{}
+	h := open(t, dir, j)
+	h.push("app", "v1", index("a"))
+	is.NoErr(h.registry.Snapshot())
+	h.close()
+
+	r, err := registry.New(registry.Options{Dir: dir, Default: defaultID})
+	is.NoErr(err)
+	is.NoErr(r.Rewind(0))
+	is.NoErr(r.Close())
+
+	h = open(t, dir, &journal{})
+	is.Equal(h.want(200, "GET", "_catalog", "").body, `{"repositories":["app"]}`)
+	is.Equal(h.want(200, "GET", "app/tags/list", "").body, `{"name":"app","tags":["v1"]}`)
+	h.push("app", "v2", index("b"))
+	is.Equal(len(h.journal.records), 1)
+}
+
 func TestARecordThatIsNoneOfTheRegistrysIsRefused(t *testing.T) {
 	is := is.New(t)
 	r, err := registry.New(registry.Options{Dir: t.TempDir()})

@@ -37,6 +37,9 @@ func handlers() map[kind]map[string]handler {
 
 // ServeHTTP answers everything below /v2/. Who asks is of no interest: any credentials are as good as none.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	if !r.serving.Load() {
+		r.serving.Store(true)
+	}
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	if err := r.serve(w, hr); err != nil {
 		asFailure(err).write(w)

@@ -59,6 +59,9 @@ func (r *Registry) Snapshot() error {
 	for _, d := range gone {
 		r.store.release(d)
 	}
+	if !r.serving.Load() {
+		return nil // what has no pin may be that of a record still to be applied
+	}
 	if err := r.store.compact(); err != nil {
 		return fmt.Errorf("registry: %w", err)
 	}
