@@ -20,14 +20,25 @@ const emitLimit = 64 << 20
 // api is regcast's own HTTP API. The command line and the console are its clients and know nothing else.
 func (e *Emulator) api() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_regcast/health", e.getHealth)
-	mux.HandleFunc("POST /_regcast/events", e.postEvents)
-	mux.HandleFunc("GET /_regcast/events/{id}", e.getTrace)
-	mux.HandleFunc("GET /_regcast/journal", e.getJournal)
-	mux.HandleFunc("GET /_regcast/quiet", e.getQuiet)
-	mux.HandleFunc("GET /_regcast/triggers", e.getTriggers)
-	mux.HandleFunc("GET /_regcast/connections", e.getConnections)
-	mux.HandleFunc("/_regcast/", func(w http.ResponseWriter, r *http.Request) {
+	for _, call := range []struct {
+		method, path string
+		serve        http.HandlerFunc
+	}{
+		{"GET", "/_regcast/health", e.getHealth},
+		{"POST", "/_regcast/events", e.postEvents},
+		{"GET", "/_regcast/events/{id}", e.getTrace},
+		{"GET", "/_regcast/journal", e.getJournal},
+		{"GET", "/_regcast/quiet", e.getQuiet},
+		{"GET", "/_regcast/triggers", e.getTriggers},
+		{"GET", "/_regcast/connections", e.getConnections},
+	} {
+		mux.HandleFunc(call.method+" "+call.path, call.serve)
+		mux.HandleFunc(call.path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", call.method)
+			answerError(w, http.StatusMethodNotAllowed, fmt.Errorf("%s %s: the method is %s", r.Method, r.URL.Path, call.method))
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		answerError(w, http.StatusNotFound, fmt.Errorf("%s %s: no such call; see docs/API.md", r.Method, r.URL.Path))
 	})
 	return mux

@@ -89,6 +89,9 @@ func TestWrongRequestsSayWhatIsWrong(t *testing.T) {
 		{"GET", "/_regcast/journal?from=0", ``, 400, `from: got "0", want a position from 1`},
 		{"GET", "/_regcast/journal?follow=maybe", ``, 400, `follow: got "maybe", want true or false`},
 		{"GET", "/_regcast/nothing", ``, 404, "no such call"},
+		{"GET", "/_regcast", ``, 404, "no such call"},
+		{"GET", "/_regcast/events", ``, 405, "the method is POST"},
+		{"DELETE", "/_regcast/health", ``, 405, "the method is GET"},
 		{"GET", "/gw/d5dnobody000000000000/ws", ``, 404, "d5dregcastgateway000"},
 		{"GET", "/nothing", ``, 404, ""},
 	} {
@@ -105,6 +108,24 @@ func TestWrongRequestsSayWhatIsWrong(t *testing.T) {
 	is := is.New(t)
 	_, text := request(t, em, "GET", "/_regcast/journal", "")
 	is.Equal(text, "")
+}
+
+// Over HTTP/2 as over HTTP/1.1: gRPC clients will share the port, and headers of HTTP/1.1 would break their streams.
+func TestHTTP2WithoutTLS(t *testing.T) {
+	em := emulatortest.Start(t, emulator.Config{})
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	for path, want := range map[string]int{"/_regcast/health": 200, "/v2/": 200, "/ws": 426, "/nothing": 404} {
+		t.Run(path, func(t *testing.T) {
+			is := is.New(t)
+			res, err := (&http.Client{Transport: transport}).Get(em.URL() + path)
+			is.NoErr(err)
+			defer res.Body.Close()
+			is.Equal(res.ProtoMajor, 2)
+			is.Equal(res.StatusCode, want)
+		})
+	}
 }
 
 func TestJournalFollowsFromThePast(t *testing.T) {
@@ -180,6 +201,7 @@ func TestWrongConfigurationIsRefusedWhole(t *testing.T) {
 			emulator.Config{Gateways: []emulator.Gateway{{File: emulator.File{Name: "g.yaml", Data: []byte("paths: 7\n")}}}},
 			[]string{"g.yaml:1"},
 		},
+		"origin":               {emulator.Config{AllowOrigins: []string{"["}}, []string{`origin "["`}},
 		"memory with a folder": {emulator.Config{InMemory: true, Data: t.TempDir()}, []string{"InMemory"}},
 		"address":              {emulator.Config{Addr: "nowhere"}, []string{"nowhere"}},
 	} {

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,6 +96,11 @@ func New(cfg Config) (*Emulator, error) {
 // build makes the rooms and the doors between them. What it has made when it fails, shutdown takes down.
 func (e *Emulator) build(cfg Config) (err error) {
 	// What needs neither folder nor port comes first, so that a wrong file costs nothing.
+	for _, pattern := range cfg.AllowOrigins {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("allowed origin %q: %w; want HOST or SCHEME://HOST, * is a wildcard", pattern, err)
+		}
+	}
 	e.gateway = gateway.New(gateway.Options{Clock: e.clock, Origins: cfg.AllowOrigins})
 	e.cloud = yandex.New(yandex.Options{
 		Gateway: e.gateway, Clock: e.clock, Note: e.note, Warn: e.warn, TagOnCreateImage: cfg.TagOnCreateImage,
@@ -260,7 +266,9 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 		late(e.triggers.Quiet(ctx, e.published.Load()))
 		late(e.triggers.Close(ctx))
 	}
-	late(e.gateway.Close(ctx))
+	if e.gateway != nil {
+		late(e.gateway.Close(ctx))
+	}
 	e.stop()
 	e.background.Wait()
 	if e.registry != nil {

@@ -14,7 +14,7 @@ import (
 // A snapshot of the registry is due after so many records, or so long after a change: a restart has little to replay, and what the
 // journal's retention (1 GiB) takes away is never needed.
 const (
-	snapshotEvery = 20_000
+	snapshotEvery = 50_000
 	snapshotAfter = 5 * time.Minute
 )
 

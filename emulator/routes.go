@@ -20,7 +20,7 @@ func (e *Emulator) handler() http.Handler {
 			e.cloud.ServeGateway(w, r, id)
 		case path == "/v2" || strings.HasPrefix(path, "/v2/"):
 			e.registry.ServeHTTP(w, r)
-		case strings.HasPrefix(path, "/_regcast/"):
+		case path == "/_regcast" || strings.HasPrefix(path, "/_regcast/"):
 			api.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/gw/"):
 			id, _, _ := strings.Cut(path[len("/gw/"):], "/")

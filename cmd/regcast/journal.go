@@ -86,11 +86,11 @@ func stepLine(s events.Step) string {
 	return fmt.Sprintf("%s  %-9s  %-9s  %s%s", clockTime(s.At), s.Room, s.What, who, s.Text)
 }
 
-// image names what a change is about as clients write it.
+// image names what a change is about as clients write it: an image by its digest, a tag by its name.
 func image(c events.Change) string {
 	var b strings.Builder
 	b.WriteString(c.Registry + "/" + c.Repository)
-	if c.Tag != "" {
+	if c.Kind == events.TagAttached || c.Kind == events.TagDetached {
 		b.WriteString(":" + c.Tag)
 	}
 	if digest := c.Digest; digest != "" {

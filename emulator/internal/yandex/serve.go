@@ -60,8 +60,10 @@ func (h *gatewayHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case op != nil:
 		write(w, r, op.run(call{path: values, query: r.URL.Query(), header: r.Header}))
 	case path.Socket() && r.Method == http.MethodGet:
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
+		if r.ProtoMajor == 1 { // HTTP/2 has no such headers
+			w.Header().Set("Upgrade", "websocket")
+			w.Header().Set("Connection", "Upgrade")
+		}
 		write(w, r, failed(http.StatusUpgradeRequired, path.Key+" is for WebSocket connections"))
 	default:
 		w.Header().Set("Allow", path.allow())
