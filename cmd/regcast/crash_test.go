@@ -19,13 +19,24 @@ import (
 	"github.com/regcast/regcast/events"
 )
 
-// lives is how often the emulator is killed on one data folder.
-const lives = 200
+// The emulator is killed so often on each of so many data folders, which live side by side.
+const (
+	lives   = 50
+	folders = 4
+)
 
 // Whatever is killed when: every acknowledged push is in the registry, its events are on record once, and each of them was handed
 // on or given up, never forgotten.
 func TestKilledAtAnyMoment(t *testing.T) {
-	data := t.TempDir()
+	for folder := range folders {
+		t.Run(fmt.Sprint(folder), func(t *testing.T) {
+			t.Parallel()
+			killAgainAndAgain(t, t.TempDir())
+		})
+	}
+}
+
+func killAgainAndAgain(t *testing.T, data string) {
 	acknowledged := map[string]string{} // tag → digest
 	for life := range lives {
 		p := start(t, "--addr", "127.0.0.1:0", "--data", data)
