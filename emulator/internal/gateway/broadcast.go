@@ -83,6 +83,9 @@ func (p *path) remove(c *conn) int {
 
 // broadcast waits until the frames have gone out, whoever writes them, and returns to how many.
 func (p *path) broadcast(ctx context.Context, frames []byte) int {
+	if ctx.Err() != nil {
+		return 0
+	}
 	t := &turn{frames: frames, done: make(chan struct{})}
 	p.mu.Lock()
 	p.waiting = append(p.waiting, t)

@@ -89,7 +89,7 @@ func (c *conn) push(e entry) error {
 		return ErrGone
 	case c.queue.size > c.g.limits.Backlog:
 		c.queue.cut()
-		c.queued(false)
+		c.shortened()
 		c.close(codePolicy, "the client reads too slowly", Slow)
 		return ErrSlow
 	}
@@ -117,9 +117,9 @@ func (c *conn) enqueue(e entry) {
 	c.wire.wait()
 }
 
-// queued settles the accounts after the queue, which was not empty, got shorter.
-func (c *conn) queued(wasEmpty bool) {
-	if wasEmpty || !c.queue.empty() {
+// shortened settles the accounts after the queue, which was not empty, got shorter.
+func (c *conn) shortened() {
+	if !c.queue.empty() {
 		return
 	}
 	c.g.backlogs.add(-1)
@@ -286,10 +286,9 @@ func (c *conn) refuse(v *violation) {
 	c.whenDrained(c.wire.closeWrite)
 }
 
-// unread is the end of what can be read: the peer has gone. It is called by the reader, as its last act.
-func (c *conn) unread() {
+// vanish is the end of what can be read.
+func (c *conn) vanish() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.hangUp()
-	c.mu.Unlock()
-	c.end()
 }

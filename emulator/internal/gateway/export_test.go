@@ -24,3 +24,10 @@ func (r *Reader) Next(p []byte) (op ws.OpCode, data, rest []byte, ok bool, code 
 
 // AtRest is the reader's atRest.
 func (r *Reader) AtRest() bool { return r.r.atRest() }
+
+// Hold takes the turn to write to a path until release is called.
+func Hold(g *Gateway, key string) (release func()) {
+	p := g.paths[key]
+	p.turn <- struct{}{}
+	return func() { <-p.turn }
+}

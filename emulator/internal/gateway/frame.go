@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/gobwas/ws"
 )
@@ -37,6 +38,7 @@ func encode(ms []Message) []byte {
 func closeFrame(code int, reason string) []byte {
 	var body []byte
 	if code != codeNoStatus {
+		reason = strings.ToValidUTF8(reason[:min(len(reason), ws.MaxControlFramePayloadSize-2)], "")
 		body = ws.NewCloseFrameBody(ws.StatusCode(code), reason)
 	}
 	return control(ws.NewCloseFrame(body))

@@ -220,9 +220,7 @@ func (g *Gateway) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 		for _, c := range g.all() {
-			c.mu.Lock()
-			c.hangUp()
-			c.mu.Unlock()
+			c.vanish()
 		}
 		<-over
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -272,5 +273,46 @@ func TestBroadcastsAreOrdered(t *testing.T) {
 		}
 		close(stop)
 		<-churned
+	})
+}
+
+// Broadcasts called at once reach everybody in one order.
+func TestBroadcastsAtOnce(t *testing.T) {
+	both(t, func(t *testing.T, plain bool) {
+		is := is.New(t)
+		h := newHouse(t, plain)
+		const clients, callers, calls = 4, 4, 50
+		heard := make(chan []string, clients)
+		for range clients {
+			c := h.dial(t, "/ws")
+			go func() {
+				var all []string
+				for range callers * calls {
+					_, got, err := c.ReadMessage()
+					if err != nil {
+						t.Error(err)
+						break
+					}
+					all = append(all, string(got))
+				}
+				heard <- all
+			}()
+		}
+		for caller := range callers {
+			go func() {
+				for call := range calls {
+					m := text(fmt.Sprintf("%d %02d", caller, call))
+					if sent := h.Broadcast(t.Context(), "/ws", []gateway.Message{m}); sent[0].Connections != clients {
+						t.Error(sent)
+					}
+				}
+			}()
+		}
+		first := <-heard
+		for range clients - 1 {
+			is.Equal(<-heard, first)
+		}
+		slices.SortStableFunc(first, func(a, b string) int { return strings.Compare(a[:1], b[:1]) })
+		is.True(slices.IsSorted(first)) // each caller's in its order
 	})
 }

@@ -118,6 +118,9 @@ func (h *house) raw(t testing.TB, early ...[]byte) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
+	if err := nc.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil { // a gateway that says nothing fails the test
+		t.Fatal(err)
+	}
 	return shake(t, nc, early...)
 }
 

@@ -1,6 +1,9 @@
 package gateway
 
-import "net"
+import (
+	"net"
+	"sync"
+)
 
 var _ wire = (*plain)(nil)
 
@@ -9,6 +12,7 @@ type plain struct {
 	c       *conn
 	nc      net.Conn
 	writing bool
+	closing sync.WaitGroup // the goroutine of close
 }
 
 // listen reads until the peer has gone, beginning with what has been read already.
@@ -20,7 +24,9 @@ func (w *plain) listen(early []byte) {
 		n, err := w.nc.Read(buf[:])
 		w.c.hear(buf[:n])
 		if err != nil {
-			w.c.unread()
+			w.c.vanish()
+			w.closing.Wait()
+			w.c.end()
 			return
 		}
 	}
@@ -37,11 +43,11 @@ func (w *plain) wait() {
 
 func (w *plain) flush() {
 	c := w.c
-	var pieces net.Buffers
+	pieces := make(net.Buffers, 0, flushPieces)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.state != over && !c.queue.empty() {
-		pieces = c.queue.peek(pieces[:0], 64, 64<<10)
+		pieces = c.queue.peek(pieces[:0])
 		out := pieces
 		for _, p := range pieces {
 			c.queue.lent += len(p)
@@ -58,7 +64,7 @@ func (w *plain) flush() {
 			c.hangUp()
 			break
 		}
-		c.queued(false)
+		c.shortened()
 	}
 	w.writing = false
 }
@@ -69,4 +75,5 @@ func (w *plain) closeWrite() {
 	}
 }
 
-func (w *plain) close() { _ = w.nc.Close() }
+// close has a goroutine for it, because TLS says goodbye and may wait to do so.
+func (w *plain) close() { w.closing.Go(func() { _ = w.nc.Close() }) }

@@ -13,12 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a visit to a socket that takes bytes again sends at once, and so how long a broadcast may wait for that socket's lock.
-const (
-	flushPieces = 64
-	flushSize   = 128 << 10
-)
-
 var _ wire = (*polled)(nil)
 
 // polled is a wire straight to a socket. Nobody waits for it in a read or a write: the poller lends it a goroutine when bytes have
@@ -135,7 +129,8 @@ func (w *polled) read() {
 		case errors.Is(err, unix.EAGAIN):
 			return
 		default:
-			w.c.unread()
+			w.c.vanish()
+			w.c.end()
 			return
 		}
 	}
@@ -177,7 +172,7 @@ func (w *polled) flushSome(pieces [][]byte) (more bool) {
 	if c.state == over || c.queue.empty() {
 		return false
 	}
-	n, err := unix.Writev(w.fd, c.queue.peek(pieces, flushPieces, flushSize))
+	n, err := unix.Writev(w.fd, c.queue.peek(pieces))
 	switch {
 	case errors.Is(err, unix.EINTR):
 		return true
@@ -188,7 +183,7 @@ func (w *polled) flushSome(pieces [][]byte) (more bool) {
 		return false
 	}
 	c.queue.advance(n)
-	c.queued(false)
+	c.shortened()
 	return c.state != over && !c.queue.empty()
 }
 

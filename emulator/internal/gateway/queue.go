@@ -8,6 +8,12 @@ import (
 // entryCost is what an entry counts for beside its bytes, so that many tiny frames are bounded too.
 const entryCost = 64
 
+// What goes out of a queue at once, and so how long a broadcast may wait for the lock of a socket that takes bytes again.
+const (
+	flushPieces = 64
+	flushSize   = 128 << 10
+)
+
 // queue is what waits for one socket: pieces shared with other sockets, in order.
 type queue struct {
 	entries []entry
@@ -28,14 +34,16 @@ func (q *queue) add(e entry) {
 	q.size += len(e.frames) - e.sent + entryCost
 }
 
-// peek returns the first pieces, at most about max bytes, appended to to.
-func (q *queue) peek(to [][]byte, pieces, max int) [][]byte {
-	for i := 0; i < len(q.entries) && i < pieces && max > 0; i++ {
+// peek appends the first pieces, about flushSize bytes of them.
+func (q *queue) peek(pieces [][]byte) [][]byte {
+	left := flushSize
+	for i := 0; i < len(q.entries) && i < flushPieces && left > 0; i++ {
 		p := q.entries[i].frames[q.entries[i].sent:]
-		to = append(to, p[:min(len(p), max)])
-		max -= len(p)
+		p = p[:min(len(p), left)]
+		pieces = append(pieces, p)
+		left -= len(p)
 	}
-	return to
+	return pieces
 }
 
 // advance takes off n bytes that have been sent.
