@@ -130,7 +130,7 @@ func (e *Emulator) build(cfg Config) (err error) {
 		return err
 	}
 	e.published.Store(e.cursor.Behind())
-	e.triggers = trigger.New(trigger.Options{Clock: e.clock, Next: e.nextRecord, Done: e.cursor.Done, Note: e.note})
+	e.triggers = trigger.New(trigger.Options{Clock: e.clock, Next: e.nextRecord, Done: e.recordDone, Note: e.note})
 	for _, t := range triggers {
 		if err := e.triggers.Set(t); err != nil {
 			return err
@@ -263,7 +263,7 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 		}
 	}
 	if e.triggers != nil {
-		late(e.triggers.Quiet(ctx, e.published.Load()))
+		late(e.triggers.Quiet(ctx, lastOf(e.published.Load())))
 		late(e.triggers.Close(ctx))
 	}
 	if e.gateway != nil {

@@ -3,15 +3,11 @@ package emulator
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
-	"time"
+	"sync"
 
 	"github.com/regcast/regcast/emulator/internal/journal"
 	"github.com/regcast/regcast/events"
 )
-
-// appendLimit bounds one journal append. It is far above what an append takes, so that only a broken disk meets it.
-const appendLimit = 30 * time.Second
 
 // publish is the only way in: whatever happens becomes a record here, is worded by every cloud, and is on record when publish
 // returns. Rev and At are given where the caller left them empty.
@@ -33,13 +29,12 @@ func (e *Emulator) publish(ctx context.Context, origin string, changes []events.
 		return r, 0, fmt.Errorf("publish: %w", err)
 	}
 	// A client that hangs up now must not leave the question open whether its push happened.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendLimit)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
+	e.recent.put(data, r)
 	seq, err := e.journal.Append(ctx, journal.Changes, data)
 	if err != nil {
 		return r, 0, fmt.Errorf("publish: %w", err)
 	}
-	e.recent.put(seq, r)
 	for last := e.published.Load(); seq > last && !e.published.CompareAndSwap(last, seq); last = e.published.Load() {
 	}
 	if e.records.Add(1)%snapshotEvery == 0 {
@@ -86,22 +81,36 @@ func (e *Emulator) emit(ctx context.Context, records [][]events.Change) ([]strin
 	return ids, nil
 }
 
-// recent are the last records as they were published, so that the triggers need not decode what this process has just encoded.
-// It is a courtesy: a record that is not here, or not yet, is read from the journal's entry.
-type recent [256]atomic.Pointer[published]
-
-type published struct {
-	seq    uint64
-	record events.Record
+// recent are the last records as they were published, so that the triggers need not decode what this process has just encoded. The
+// journal hands out the very bytes that it was given, so where they lie tells which record they are. It is a courtesy: a record that
+// is not here any more is decoded.
+type recent struct {
+	mu      sync.Mutex
+	records map[*byte]events.Record
+	order   [256]*byte // a ring of the keys
+	next    int
 }
 
-func (r *recent) put(seq uint64, record events.Record) {
-	r[seq%uint64(len(r))].Store(&published{seq, record})
-}
-
-func (r *recent) get(seq uint64) (events.Record, bool) {
-	if p := r[seq%uint64(len(r))].Load(); p != nil && p.seq == seq {
-		return p.record, true
+func (r *recent) put(data []byte, record events.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.records == nil {
+		r.records = make(map[*byte]events.Record, len(r.order))
 	}
-	return events.Record{}, false
+	delete(r.records, r.order[r.next])
+	r.order[r.next] = &data[0]
+	r.records[&data[0]] = record
+	r.next = (r.next + 1) % len(r.order)
+}
+
+// take returns a record, once.
+func (r *recent) take(data []byte) (events.Record, bool) {
+	if len(data) == 0 {
+		return events.Record{}, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	record, ok := r.records[&data[0]]
+	delete(r.records, &data[0])
+	return record, ok
 }

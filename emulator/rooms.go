@@ -30,17 +30,27 @@ func (e *Emulator) nextRecord(ctx context.Context) (uint64, events.Record, error
 	if err != nil {
 		return 0, events.Record{}, err
 	}
-	if r, ok := e.recent.get(entry.Seq); ok {
-		return entry.Seq, r, nil
+	number := lastOf(entry.Seq)
+	if entry.More {
+		number--
+	}
+	if r, ok := e.recent.take(entry.Data); ok {
+		return number, r, nil
 	}
 	r, err := events.DecodeRecord(entry.Data)
 	if err != nil {
 		// A record that cannot be read must not stop all that follow.
 		e.log.Error("journal: a record cannot be read; it is passed over", "seq", entry.Seq, "error", err)
-		return entry.Seq, events.Record{}, nil
+		return number, events.Record{}, nil
 	}
-	return entry.Seq, r, nil
+	return number, r, nil
 }
+
+// The engine's numbers are two to a position of the journal, because records that were written together share one: the lower number
+// says that more of them follow, the higher that this was the last.
+func lastOf(seq uint64) uint64 { return 2 * seq }
+
+func (e *Emulator) recordDone(number uint64) { e.cursor.Done((number + 1) / 2) }
 
 // note is every room's way to tell what it decided.
 func (e *Emulator) note(s events.Step) {
@@ -92,7 +102,7 @@ func (e *Emulator) runSnapshots() {
 // Flush returns when the house is quiet: everything published before is matched, every batch that is due has been taken by its
 // target, and no frame waits for a socket that reads. Batches that wait for their cutoff are not waited for.
 func (e *Emulator) Flush(ctx context.Context) error {
-	if err := e.triggers.Quiet(ctx, e.published.Load()); err != nil {
+	if err := e.triggers.Quiet(ctx, lastOf(e.published.Load())); err != nil {
 		return err
 	}
 	if err := e.gateway.Drained(ctx); err != nil {

@@ -225,14 +225,14 @@ func (c *Cursor) take(e Entry) <-chan struct{} {
 		}
 		return c.room
 	}
-	if e.more && c.partial != e.Seq {
+	if e.More && c.partial != e.Seq {
 		c.partial = e.Seq
 		c.open[e.Seq]++
 		c.count++
 	}
 	c.open[e.Seq]++
 	c.count++
-	if e.more {
+	if e.More {
 		return nil
 	}
 	if c.partial == e.Seq {

@@ -36,7 +36,7 @@ func unframe(entries []Entry, e Entry, data []byte) ([]Entry, error) {
 			return nil, errFrame
 		}
 		e.Data, data = data[n:n+int(size):n+int(size)], data[n+int(size):]
-		e.more = len(data) > 0
+		e.More = len(data) > 0
 		entries = append(entries, e)
 	}
 	return entries, nil

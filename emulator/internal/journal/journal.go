@@ -22,12 +22,13 @@ const (
 
 // Entry is one line of the journal.
 type Entry struct {
-	Seq   uint64    // position, from 1, growing; Notes that were written together share one
+	Seq   uint64    // position, from 1, growing; entries that were written together share one
 	At    time.Time // when it was handed to the journal, by the machine's clock
 	Topic Topic
 	Data  []byte // the reader may keep it and must not change it
 
-	more bool // the next entry has the same Seq
+	// More tells that the next entry has the same Seq.
+	More bool
 }
 
 // Errors of every engine.
@@ -46,8 +47,8 @@ const MaxEntry = 8<<20 - 64<<10 // with its headers it is what NATS advises agai
 
 // Journal is an ordered, durable list of entries and a few named values beside it. All methods may be called at once.
 type Journal interface {
-	// Append writes an entry and returns its position. When it returns, the entry survives a kill -9 of this process. When ctx ends
-	// first, the entry may be written all the same. It keeps data, which must not change any more.
+	// Append writes an entry and returns its position. When it returns, the entry survives a kill -9 of this process. A ctx that has
+	// ended writes nothing; one that ends later does not break off the writing. It keeps data, which must not change any more.
 	Append(ctx context.Context, topic Topic, data []byte) (seq uint64, err error)
 	// Note writes an entry soon, in the order of the calls; an Append does not wait for the notes made before it. It blocks while too
 	// many notes wait to be written (65,536, or 64 MiB), and does nothing after Close. It keeps data, which must not change any more.

@@ -56,7 +56,7 @@ func victim(dir string) int {
 				}
 				say("appended %d %d %d %d", seq, base, w, i)
 				if i%3 == 0 {
-					s.Note(journal.Steps, fmt.Append(nil, seq))
+					s.Note(journal.Steps, fmt.Appendf(nil, "%d %d/%d/%d;", seq, base, w, i))
 				}
 			}
 		})
@@ -110,7 +110,7 @@ func killOne(t *testing.T, dir string, after int, done map[uint64]bool) {
 	out, err := c.StdoutPipe()
 	is.NoErr(err)
 	is.NoErr(c.Start())
-	acked, put, lines := map[uint64]string{}, -1, 0
+	acked, put, lines := map[string]uint64{}, -1, 0
 	for in := bufio.NewScanner(out); in.Scan(); lines++ {
 		if lines == 0 { // while it lives, the folder is its own
 			_, err := journal.OpenStream(t.Context(), journal.StreamOptions{Dir: dir})
@@ -125,8 +125,7 @@ func killOne(t *testing.T, dir string, after int, done map[uint64]bool) {
 		switch line := in.Text(); {
 		case strings.HasPrefix(line, "appended "):
 			_, err = fmt.Sscanf(line, "appended %d %d %d %d", &seq, &base, &w, &i)
-			is.Equal(acked[seq], "") // no position is given twice
-			acked[seq] = string(victimData(base, w, i))
+			acked[string(victimData(base, w, i))] = seq
 		case strings.HasPrefix(line, "put "):
 			_, err = fmt.Sscanf(line, "put %d", &put)
 		case strings.HasPrefix(line, "done "):
@@ -144,7 +143,7 @@ func killOne(t *testing.T, dir string, after int, done map[uint64]bool) {
 	is.NoErr(err)
 	defer func() { is.NoErr(s.Close()) }()
 	changes := all(t, s, 1, journal.Changes)
-	kept, next := map[uint64]string{}, map[string]int{}
+	kept, next := map[string]uint64{}, map[string]int{}
 	for _, e := range changes {
 		var base uint64
 		var w, i int
@@ -154,20 +153,21 @@ func killOne(t *testing.T, dir string, after int, done map[uint64]bool) {
 		writer := fmt.Sprint(base, w)
 		is.Equal(i, next[writer]) // in order, each once, none missing
 		next[writer]++
-		kept[e.Seq] = string(e.Data)
+		kept[string(e.Data)] = e.Seq
 	}
-	for seq, text := range acked {
-		is.True(kept[seq] == text) // where the writer was told
+	for text, seq := range acked {
+		is.Equal(kept[text], seq) // where the writer was told
 	}
-	noted := map[uint64]bool{}
+	noted := map[string]bool{}
 	for _, e := range all(t, s, 1, journal.Steps) {
-		var seq uint64
-		_, err := fmt.Sscan(string(e.Data), &seq)
+		var seq, base uint64
+		var w, i int
+		_, err := fmt.Sscanf(string(e.Data), "%d %d/%d/%d;", &seq, &base, &w, &i)
 		is.NoErr(err)
-		is.True(!noted[seq])     // once
-		is.True(kept[seq] != "") // never without what it is about
-		is.True(e.Seq > seq)     // and behind it
-		noted[seq] = true
+		is.True(!noted[string(e.Data)])                     // once
+		is.Equal(kept[string(victimData(base, w, i))], seq) // never without what it is about
+		is.True(e.Seq > seq)                                // and behind it
+		noted[string(e.Data)] = true
 	}
 	v, err := s.Get(t.Context(), "victim")
 	is.NoErr(err)

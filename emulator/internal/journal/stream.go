@@ -28,11 +28,12 @@ type StreamOptions struct {
 
 // Stream is a Journal on an embedded NATS JetStream.
 type Stream struct {
-	hub    *hub
-	tail   *tail
-	notes  *notes
-	lock   *flock.Flock
-	engine *engine
+	hub     *hub
+	tail    *tail
+	commits commits
+	notes   *notes
+	lock    *flock.Flock
+	engine  *engine
 	// Reads have a connection of their own: the engine answers them in the goroutine that takes a connection's writes.
 	writes, reads *nats.Conn
 	js            jetstream.JetStream
@@ -69,6 +70,7 @@ func OpenStream(ctx context.Context, o StreamOptions) (*Stream, error) {
 	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: open %s: %w", o.Dir, err), s.release())
 	}
+	s.commits.write = s.write
 	s.notes = startNotes(s.write)
 	return s, nil
 }
@@ -164,7 +166,7 @@ func (s *Stream) begin() error {
 	return nil
 }
 
-// Append writes an entry.
+// Append writes an entry. Entries that are appended at the same time are written together.
 func (s *Stream) Append(ctx context.Context, topic Topic, data []byte) (uint64, error) {
 	if err := checkTopic(topic); err != nil {
 		return 0, err
@@ -176,7 +178,10 @@ func (s *Stream) Append(ctx context.Context, topic Topic, data []byte) (uint64, 
 		return 0, err
 	}
 	defer s.calls.Done()
-	seq, err := s.write(ctx, topic, [][]byte{data})
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("journal: append: %w", err)
+	}
+	seq, err := s.commits.append(topic, data)
 	if err != nil {
 		return 0, fmt.Errorf("journal: append: %w", err)
 	}
@@ -192,7 +197,7 @@ func (s *Stream) write(ctx context.Context, topic Topic, lines [][]byte) (uint64
 	}
 	entries := make([]Entry, len(lines))
 	for i, line := range lines {
-		entries[i] = Entry{Seq: ack.Sequence, At: at, Topic: topic, Data: line, more: i < len(lines)-1}
+		entries[i] = Entry{Seq: ack.Sequence, At: at, Topic: topic, Data: line, More: i < len(lines)-1}
 	}
 	s.tail.add(ack.Sequence, topic, entries)
 	for last := s.last.Load(); ack.Sequence > last && !s.last.CompareAndSwap(last, ack.Sequence); last = s.last.Load() {
