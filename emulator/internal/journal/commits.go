@@ -6,25 +6,30 @@ import (
 	"time"
 )
 
-// commitTimeout bounds the writing of one message. It is far above what that takes, so that only a broken disk meets it.
-const commitTimeout = 30 * time.Second
+const (
+	// commitTimeout bounds the writing of one message. It is far above what that takes, so that only a broken disk meets it.
+	commitTimeout = 30 * time.Second
+	// commitsAbreast is how many messages are on their way at once. With two, one is written while the answer to the other comes
+	// back: 8 clients pushing manifests reach 9,600 a second with one, 10,500 with two, 10,000 with three.
+	commitsAbreast = 2
+)
 
-// commits writes for those who wait until it is done. While one message is on its way the next entries gather, and they leave
+// commits writes for those who wait until it is done. While messages are on their way the next entries gather, and they leave
 // together: so a lone writer is not kept waiting, and eight cost little more than one. There is no goroutine: the first of those who
 // wait writes for all of them.
 type commits struct {
 	write func(context.Context, Topic, [][]byte) (uint64, error)
 
 	mu    sync.Mutex
-	busy  bool // somebody writes
-	queue []*commit
+	busy  int       // messages on their way
+	queue []*commit // those who wait to be written or to write
 }
 
-// commit is an entry that somebody waits for. The first of the queue is told to write; the others are told that it is done.
+// commit is an entry that somebody waits for.
 type commit struct {
 	topic Topic
 	data  []byte
-	turn  chan bool // true: write; false: seq and err are known
+	turn  chan bool // true: write, for all who wait by then; false: it is done, and seq and err are known
 	seq   uint64
 	err   error
 }
@@ -32,47 +37,52 @@ type commit struct {
 func (k *commits) append(topic Topic, data []byte) (uint64, error) {
 	c := &commit{topic: topic, data: data, turn: make(chan bool, 1)}
 	k.mu.Lock()
-	k.queue = append(k.queue, c)
-	mine := !k.busy
-	k.busy = true
+	mine := k.busy < commitsAbreast
+	if mine {
+		k.busy++
+	} else {
+		k.queue = append(k.queue, c)
+	}
 	k.mu.Unlock()
 	if mine || <-c.turn {
-		k.together()
+		k.together(c)
 	}
 	return c.seq, c.err
 }
 
-// together writes the first entries of the queue, which are the caller's and what has gathered behind it.
-func (k *commits) together() {
+// together writes an entry and what waits behind it, tells those whose entries they are, and who is next.
+func (k *commits) together(first *commit) {
 	k.mu.Lock()
-	n, size := 0, 0
-	for n < len(k.queue) && k.queue[n].topic == k.queue[0].topic && (n == 0 || size+len(k.queue[n].data) <= packBytes) {
+	n, size := 0, len(first.data)
+	for n < len(k.queue) && k.queue[n].topic == first.topic && size+len(k.queue[n].data) <= packBytes {
 		size += len(k.queue[n].data)
 		n++
 	}
-	batch := k.queue[:n:n]
+	batch := append([]*commit{first}, k.queue[:n]...)
 	k.queue = k.queue[n:]
 	k.mu.Unlock()
 
-	lines := make([][]byte, n)
+	lines := make([][]byte, len(batch))
 	for i, c := range batch {
 		lines[i] = c.data
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	seq, err := k.write(ctx, batch[0].topic, lines)
-	for i, c := range batch {
+	seq, err := k.write(ctx, first.topic, lines)
+	for _, c := range batch {
 		c.seq, c.err = seq, err
-		if i > 0 {
+		if c != first {
 			c.turn <- false
 		}
 	}
 
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.queue) > 0 {
-		k.queue[0].turn <- true
+	if len(k.queue) == 0 {
+		k.busy, k.queue = k.busy-1, nil
 		return
 	}
-	k.busy, k.queue = false, nil
+	next := k.queue[0]
+	k.queue = k.queue[1:]
+	next.turn <- true
 }
