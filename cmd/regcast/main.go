@@ -77,9 +77,7 @@ func newRoot(env environment) *cobra.Command {
 		Use:   "regcast",
 		Short: "From a container registry's push to a WebSocket frame, on your machine",
 		Long: `regcast emulates the chain registry event → trigger → WebSocket connections in one process on one port:
-a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no account, no configuration.
-
-Exit codes: 0 done · 1 failed · 2 wrong usage · 3 timed out. exec returns the exit code of its command.`,
+a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no account, no configuration.`,
 		Example: `  regcast up                                # start; then, in other terminals:
   regcast listen                            # print every frame
   docker push localhost:8080/ubuntu:22.04   # or crane, regctl, oras, …`,
@@ -88,6 +86,9 @@ Exit codes: 0 done · 1 failed · 2 wrong usage · 3 timed out. exec returns the
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetUsageTemplate(root.UsageTemplate() + `
+Exit codes: 0 done · 1 failed · 2 wrong usage · 3 timed out (listen). exec returns the exit code of its command.
+`)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
 	})

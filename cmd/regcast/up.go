@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -90,6 +93,7 @@ func choose(flag, got, first, second string) (bool, error) {
 
 func newUp(_ environment) *cobra.Command {
 	var f upFlags
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Start the emulator",
@@ -102,14 +106,15 @@ stops at once.`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&f.addr, "addr", "", "listen on `HOST:PORT` (default 127.0.0.1:8080, or the next free port)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON when ready, in place of the panel")
 	f.add(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		return up(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		return up(cmd.Context(), f, asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
 	return c
 }
 
-func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
+func up(ctx context.Context, f upFlags, asJSON bool, stdout, stderr io.Writer) error {
 	cfg, err := f.config(stderr)
 	if err != nil {
 		return err
@@ -133,7 +138,16 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- em.Serve(context.Background()) }()
-	printPanel(stdout, em, panel{taken: taken, data: f.data, files: f.triggers})
+	if asJSON {
+		err = json.NewEncoder(stdout).Encode(map[string]any{
+			"url": em.URL(), "version": version(), "defaults": em.Defaults(), "gateways": em.Gateways(), "triggers": em.Triggers(),
+		})
+	} else {
+		err = printPanel(stdout, em, taken, f.data)
+	}
+	if err != nil {
+		return errors.Join(err, em.Close(ctx), <-served)
+	}
 
 	select {
 	case err := <-served:
@@ -154,14 +168,9 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 	return em.Close(limit)
 }
 
-// panel is what printPanel tells beside the emulator's own news.
-type panel struct {
-	taken string // who holds the default port, when another one is used
-	data  string
-	files []string // trigger files
-}
-
-func printPanel(w io.Writer, em *emulator.Emulator, p panel) {
+// printPanel tells where everything is. taken says who holds the default port, when another one is used.
+func printPanel(out io.Writer, em *emulator.Emulator, taken, data string) error {
+	w := bufio.NewWriter(out)
 	_, port, _ := net.SplitHostPort(em.Addr())
 	host := em.Addr()
 	if ip, _, err := net.SplitHostPort(host); err == nil && (ip == "127.0.0.1" || ip == "::1") {
@@ -169,8 +178,8 @@ func printPanel(w io.Writer, em *emulator.Emulator, p panel) {
 	}
 	d := em.Defaults()
 	fmt.Fprintf(w, "regcast %s is ready on %s\n", version(), em.URL())
-	if p.taken != "" {
-		fmt.Fprintf(w, "  (port %d is taken by %s)\n", firstPort, p.taken)
+	if taken != "" {
+		fmt.Fprintf(w, "  (port %d is taken by %s)\n", firstPort, taken)
 	}
 	if port != fmt.Sprint(firstPort) {
 		fmt.Fprintf(w, "\n  export REGCAST_URL=%s     (so that the commands below find it)\n", em.URL())
@@ -189,10 +198,11 @@ func printPanel(w io.Writer, em *emulator.Emulator, p panel) {
 	for _, t := range em.Triggers() {
 		fmt.Fprintf(w, "  trigger  %s %s: %s\n", t.ID, t.Name, t.Summary)
 	}
-	if p.data != "" {
-		fmt.Fprintf(w, "  data     %s\n", p.data)
+	if data != "" {
+		fmt.Fprintf(w, "  data     %s\n", data)
 	} else {
 		fmt.Fprintln(w, "  data     nothing is kept; --data FOLDER keeps it")
 	}
 	fmt.Fprint(w, "\nCtrl-C stops.\n")
+	return w.Flush()
 }

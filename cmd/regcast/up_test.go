@@ -103,6 +103,26 @@ func TestUpTellsWhatIsThereAndStopsOnInterrupt(t *testing.T) {
 	}
 }
 
+func TestUpForPrograms(t *testing.T) {
+	is := is.New(t)
+	cmd := exec.Command("regcast", "up", "--addr", "127.0.0.1:0", "--json")
+	out, err := cmd.StdoutPipe()
+	is.NoErr(err)
+	is.NoErr(cmd.Start())
+	var ready struct {
+		URL      string
+		Defaults map[string]string
+		Gateways []struct{ ID string }
+		Triggers []struct{ ID string }
+	}
+	is.NoErr(json.NewDecoder(out).Decode(&ready))
+	is.True(strings.HasPrefix(ready.URL, "http://127.0.0.1:"))
+	is.Equal(ready.Gateways[0].ID, ready.Defaults["gateway_id"])
+	is.Equal(ready.Triggers[0].ID, "a1sregcasttrigger000")
+	is.NoErr(cmd.Process.Signal(os.Interrupt))
+	is.NoErr(cmd.Wait())
+}
+
 func TestTakenAddress(t *testing.T) {
 	is := is.New(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
