@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -18,8 +19,9 @@ type engine struct {
 }
 
 // startEngine returns when JetStream has recovered what is in dir.
-func startEngine(dir string, warn func(string)) (*engine, error) {
-	log := &engineLog{warn: warn}
+// broken is called when the engine cannot write its files any more. It stays so until they are opened anew.
+func startEngine(dir string, warn func(string), broken func(error)) (*engine, error) {
+	log := &engineLog{warn: warn, broken: broken}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "regcast",
 		DontListen: true,
@@ -69,8 +71,9 @@ func (e *engine) stop() {
 
 // engineLog hands on what the server warns of and drops the rest. The last words of a start that failed are kept.
 type engineLog struct {
-	warn  func(string)
-	fatal string
+	warn   func(string)
+	broken func(error)
+	fatal  string
 }
 
 func (l *engineLog) Warnf(format string, v ...any) {
@@ -80,7 +83,24 @@ func (l *engineLog) Warnf(format string, v ...any) {
 	}
 	l.warn("nats: " + fmt.Sprintf(format, v...))
 }
-func (l *engineLog) Errorf(format string, v ...any) { l.warn("nats: " + fmt.Sprintf(format, v...)) }
+
+func (l *engineLog) Errorf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.warn("nats: " + text)
+	// Whoever waits for an answer to a write gets none then, so the log is where to hear of it.
+	if _, what, critical := strings.Cut(text, "ritical write error: "); critical {
+		l.broken(writeError(what))
+	}
+}
+
+// writeError gives the text of a write error its identity back, where that matters to callers.
+func writeError(text string) error {
+	if strings.Contains(text, syscall.ENOSPC.Error()) {
+		return fmt.Errorf("%s: %w", strings.TrimSuffix(text, ": "+syscall.ENOSPC.Error()), syscall.ENOSPC)
+	}
+	return errors.New(text)
+}
+
 func (l *engineLog) Fatalf(format string, v ...any) { l.fatal = fmt.Sprintf(format, v...) }
 func (l *engineLog) Noticef(string, ...any)         {}
 func (l *engineLog) Debugf(string, ...any)          {}

@@ -6,3 +6,6 @@ import "time"
 func Frame(at time.Time, lines [][]byte) []byte { return frame(at, lines) }
 
 func Unframe(data []byte) ([]Entry, error) { return unframe(nil, Entry{}, data) }
+
+// EngineSays has the engine's log say something.
+func (s *Stream) EngineSays(text string) { s.engine.log.Errorf("%s", text) }

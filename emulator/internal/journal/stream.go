@@ -39,8 +39,10 @@ type Stream struct {
 	js            jetstream.JetStream
 	stream        jetstream.Stream
 	values        jetstream.KeyValue
-	last          atomic.Uint64 // highest position; nobody else writes, so every acknowledged one is known
-	lost          chan struct{} // closed when the engine has hung up
+	last          atomic.Uint64   // highest position; nobody else writes, so every acknowledged one is known
+	lost          chan struct{}   // closed when the engine has hung up
+	sound         context.Context // ends when the engine cannot write any more; its cause says why
+	broke         context.CancelCauseFunc
 
 	mu     sync.RWMutex // guards closed, and calls.Add against calls.Wait
 	closed bool
@@ -67,6 +69,7 @@ func OpenStream(ctx context.Context, o StreamOptions) (*Stream, error) {
 		o.Warn = func(string) {}
 	}
 	s := &Stream{hub: newHub(), tail: newTail(o.MaxBytes), lost: make(chan struct{})}
+	s.sound, s.broke = context.WithCancelCause(context.Background())
 	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: open %s: %w", o.Dir, err), s.release())
 	}
@@ -82,7 +85,9 @@ func (s *Stream) open(ctx context.Context, o StreamOptions) (err error) {
 	if s.lock, err = lockDir(o.Dir); err != nil {
 		return err
 	}
-	if s.engine, err = startEngine(o.Dir, o.Warn); err != nil {
+	if s.engine, err = startEngine(o.Dir, o.Warn, func(err error) {
+		s.broke(fmt.Errorf("the files cannot be written any more; see to that and start again: %w", err))
+	}); err != nil {
 		return err
 	}
 	if s.writes, err = s.engine.connect(sync.OnceFunc(func() { close(s.lost) })); err != nil {
@@ -191,8 +196,14 @@ func (s *Stream) Append(ctx context.Context, topic Topic, data []byte) (uint64, 
 // write makes one message of some entries.
 func (s *Stream) write(ctx context.Context, topic Topic, lines [][]byte) (uint64, error) {
 	at := time.Now().UTC()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.sound, cancel)()
 	ack, err := s.js.Publish(ctx, subjectPrefix+string(topic), frame(at, lines))
-	if err != nil {
+	switch {
+	case s.sound.Err() != nil:
+		return 0, context.Cause(s.sound)
+	case err != nil:
 		return 0, err
 	}
 	entries := make([]Entry, len(lines))
@@ -253,7 +264,14 @@ func (s *Stream) Put(ctx context.Context, name string, value []byte) error {
 		return err
 	}
 	defer s.calls.Done()
-	if _, err := s.values.Put(ctx, name, value); err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.sound, cancel)()
+	_, err := s.values.Put(ctx, name, value)
+	if s.sound.Err() != nil {
+		err = context.Cause(s.sound)
+	}
+	if err != nil {
 		return fmt.Errorf("journal: put %s: %w", name, err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,4 +186,20 @@ func TestDamagedFiles(t *testing.T) {
 			is.Equal(string(got[len(got)-1].Data), "new")
 		})
 	}
+}
+
+// The engine does not answer a write that it could not make; its log is all that tells.
+func TestAFullDiskIsAClearError(t *testing.T) {
+	is := is.New(t)
+	s, err := journal.OpenStream(t.Context(), journal.StreamOptions{Dir: t.TempDir()})
+	is.NoErr(err)
+	appendTo(t, s, journal.Changes, "before")
+	s.EngineSays("Filestore [REGCAST] Critical write error: write /d/1.blk: no space left on device")
+	_, err = s.Append(t.Context(), journal.Changes, []byte("after"))
+	is.True(errors.Is(err, syscall.ENOSPC))
+	is.True(strings.Contains(err.Error(), "/d/1.blk"))
+	is.True(errors.Is(s.Put(t.Context(), "name", nil), syscall.ENOSPC))
+	s.Note(journal.Steps, []byte("lost"))
+	is.True(errors.Is(s.Sync(t.Context()), syscall.ENOSPC)) // told once
+	is.NoErr(s.Close())
 }
