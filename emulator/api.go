@@ -17,6 +17,9 @@ import (
 // emitLimit bounds the body of POST /_regcast/events, in bytes.
 const emitLimit = 64 << 20
 
+// quietLimit bounds GET /_regcast/quiet.
+const quietLimit = 30 * time.Second
+
 // api is regcast's own HTTP API. The command line and the console are its clients and know nothing else.
 func (e *Emulator) api() http.Handler {
 	mux := http.NewServeMux()
@@ -63,7 +66,7 @@ func (e *Emulator) postEvents(w http.ResponseWriter, r *http.Request) {
 		answerError(w, http.StatusBadRequest, fmt.Errorf("body: %w", err))
 		return
 	}
-	records, err := parseEmit(body)
+	records, err := parseEmit(body, e.defaults.RegistryID)
 	if err != nil {
 		answerError(w, http.StatusBadRequest, err)
 		return
@@ -123,13 +126,16 @@ func (e *Emulator) getJournal(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	defer context.AfterFunc(e.streams, cancel)() // a follower must not hold up the end of the house
+	out := http.NewResponseController(w)
+	defer context.AfterFunc(e.streams, func() { // neither a follower nor a reader that stands still must hold up the end of the house
+		cancel()
+		_ = out.SetWriteDeadline(time.Now())
+	})()
 	if err := e.journal.Sync(ctx); err != nil {
 		answerError(w, http.StatusServiceUnavailable, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	out := http.NewResponseController(w)
 	if follow { // the reader shall know at once that it is connected
 		_ = out.Flush()
 	}
@@ -170,8 +176,11 @@ func journalLine(entry journal.Entry) (JournalLine, error) {
 
 // getQuiet answers when nothing is in flight, so that a test in any language needs no sleep.
 func (e *Emulator) getQuiet(w http.ResponseWriter, r *http.Request) {
-	if err := e.Flush(r.Context()); err != nil {
-		answerError(w, http.StatusServiceUnavailable, err)
+	ctx, cancel := context.WithTimeout(r.Context(), quietLimit)
+	defer cancel()
+	if err := e.Flush(ctx); err != nil {
+		answerError(w, http.StatusServiceUnavailable, fmt.Errorf(
+			"not quiet after %s; a client that does not read, or a target that hangs? see /_regcast/connections and /_regcast/triggers: %w", quietLimit, err))
 		return
 	}
 	answer(w, http.StatusOK, map[string]string{"status": "quiet"})

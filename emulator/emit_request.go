@@ -31,7 +31,7 @@ var (
 )
 
 // parseEmit reads one change or a list of changes; each becomes a record of its own.
-func parseEmit(body []byte) ([][]events.Change, error) {
+func parseEmit(body []byte, defaultRegistry string) ([][]events.Change, error) {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
 		return nil, errors.New(`body: empty; want {"kind":"push","repository":"ubuntu","tag":"22.04"} or a list of such`)
@@ -48,7 +48,7 @@ func parseEmit(body []byte) ([][]events.Change, error) {
 	}
 	records := make([][]events.Change, 0, len(requests))
 	for i, r := range requests {
-		changes, err := r.changes()
+		changes, err := r.changes(defaultRegistry)
 		if err != nil {
 			if !one {
 				err = fmt.Errorf("element %d: %w", i, err)
@@ -73,7 +73,7 @@ func decodeStrict(body []byte, into any) error {
 }
 
 // changes checks the request and spells it out. It derives from an empty repository: what is asked for happens.
-func (r emitRequest) changes() ([]events.Change, error) {
+func (r emitRequest) changes(defaultRegistry string) ([]events.Change, error) {
 	if !repositoryForm.MatchString(r.Repository) || len(r.Repository) > 255 {
 		return nil, fmt.Errorf("repository: got %q, want lower-case path components such as team/app", r.Repository)
 	}
@@ -85,6 +85,9 @@ func (r emitRequest) changes() ([]events.Change, error) {
 	}
 	if strings.Contains(r.RegistryID, "/") || len(r.RegistryID) > 50 {
 		return nil, fmt.Errorf("registry_id: got %q, want at most 50 characters without /", r.RegistryID)
+	}
+	if r.RegistryID == "" {
+		r.RegistryID = defaultRegistry
 	}
 	digest := r.Digest
 	if digest == "" { // an image that does not exist still needs a name that stays the same

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,8 +58,13 @@ type Emulator struct {
 	running    context.Context // ends when the triggers are done
 	stop       context.CancelFunc
 	background sync.WaitGroup
-	closing    sync.Once
-	closed     error // what the one shutdown returned
+	requests   requests
+	failed     atomic.Pointer[error] // what stopped the triggers
+
+	closing  sync.Once
+	closed   error           // what the one shutdown returned
+	patience context.Context // ends when somebody who closes will not wait any more
+	hurry    context.CancelFunc
 }
 
 // New opens the data folder, builds every room and listens; triggers work from here on, HTTP is answered by Serve.
@@ -85,6 +91,7 @@ func New(cfg Config) (*Emulator, error) {
 	}
 	e.streams, e.endStreams = context.WithCancel(context.Background())
 	e.running, e.stop = context.WithCancel(context.Background())
+	e.patience, e.hurry = context.WithCancel(context.Background())
 	if err := e.build(cfg); err != nil {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -95,6 +102,7 @@ func New(cfg Config) (*Emulator, error) {
 
 // build makes the rooms and the doors between them. What it has made when it fails, shutdown takes down.
 func (e *Emulator) build(cfg Config) (err error) {
+	e.listener = cfg.Listener // ours to close from here on
 	// What needs neither folder nor port comes first, so that a wrong file costs nothing.
 	for _, pattern := range cfg.AllowOrigins {
 		if _, err := path.Match(pattern, ""); err != nil {
@@ -192,7 +200,9 @@ func (e *Emulator) restore() error {
 	if err != nil {
 		return err
 	}
-	e.rev.Store(last)
+	if err := e.reserveRevs(); err != nil {
+		return err
+	}
 	if from := e.registry.From(); from > last {
 		e.log.Warn("journal: its end is damaged and lost; the registry goes on from its snapshot", "journal", last, "snapshot", from)
 		if err := e.registry.Rewind(last); err != nil {
@@ -217,6 +227,23 @@ func (e *Emulator) restore() error {
 	return nil
 }
 
+// reserveRevs makes sure that no Change.Rev is ever given twice on one journal: every life takes a block of its own.
+func (e *Emulator) reserveRevs() error {
+	const name, block = "rev", 1 << 32
+	saved, err := e.journal.Get(e.running, name)
+	if err != nil {
+		return err
+	}
+	var first uint64
+	if saved != nil {
+		if first, err = strconv.ParseUint(string(saved), 10, 64); err != nil {
+			return fmt.Errorf("restore: %s: %w", name, err)
+		}
+	}
+	e.rev.Store(first)
+	return e.journal.Put(e.running, name, strconv.AppendUint(nil, first+block, 10))
+}
+
 // Addr returns the address that New listens on.
 func (e *Emulator) Addr() string { return e.listener.Addr().String() }
 
@@ -234,14 +261,20 @@ func (e *Emulator) Serve(ctx context.Context) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, e.Close(context.Background()))
+	err = errors.Join(err, e.Close(context.Background()))
+	if failed := e.failed.Load(); failed != nil {
+		err = errors.Join(fmt.Errorf("emulator: triggers: %w", *failed), err)
+	}
+	return err
 }
 
 // Close ends the house in the order of the walk: running requests are answered, what is on record is matched, open batches are
 // sent at once, queues to sockets are written, sockets get a going-away. When ctx ends it stops waiting; what was not handed on
-// by then is handed on after a restart with the same data folder. Every call waits for the end and returns its result.
+// by then is handed on after a restart with the same data folder. Every call waits for the end and returns its result, and the first
+// ctx to end counts for all.
 func (e *Emulator) Close(ctx context.Context) error {
-	e.closing.Do(func() { e.closed = e.shutdown(ctx) })
+	defer context.AfterFunc(ctx, e.hurry)()
+	e.closing.Do(func() { e.closed = e.shutdown(e.patience) })
 	return e.closed
 }
 
@@ -256,6 +289,7 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 	if e.server != nil {
 		late(e.server.Shutdown(ctx))
 		errs = append(errs, e.server.Close())
+		e.requests.wait()
 	}
 	if e.listener != nil {
 		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {

@@ -70,8 +70,8 @@ func (e *Emulator) warn(s string) { e.log.Warn(s) }
 // runTriggers is the engine's goroutine. An engine that cannot read on is the end of the house.
 func (e *Emulator) runTriggers() {
 	if err := e.triggers.Run(e.running); err != nil && e.running.Err() == nil {
-		e.log.Error("triggers: stopped", "error", err)
-		_ = e.server.Close()
+		e.failed.Store(&err)
+		_ = e.server.Close() // Serve tells
 	}
 }
 
@@ -100,7 +100,8 @@ func (e *Emulator) runSnapshots() {
 }
 
 // Flush returns when the house is quiet: everything published before is matched, every batch that is due has been taken by its
-// target, and no frame waits for a socket that reads. Batches that wait for their cutoff are not waited for.
+// target, and no frame waits for a socket. Batches that wait for their cutoff are not waited for; a client that does not read is,
+// until the gateway gives it up, so ctx should have a limit.
 func (e *Emulator) Flush(ctx context.Context) error {
 	if err := e.triggers.Quiet(ctx, lastOf(e.published.Load())); err != nil {
 		return err

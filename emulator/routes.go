@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // gatewayDomain ends the host names of gateways: <gateway-id>.apigw.localhost.
@@ -14,6 +15,11 @@ const gatewayDomain = ".apigw.localhost"
 func (e *Emulator) handler() http.Handler {
 	api := e.api()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !e.requests.enter() {
+			http.Error(w, "regcast is stopping", http.StatusServiceUnavailable)
+			return
+		}
+		defer e.requests.leave()
 		path := r.URL.Path
 		switch id, isGateway := gatewayOf(r.Host); {
 		case isGateway:
@@ -40,4 +46,40 @@ func gatewayOf(hostport string) (id string, ok bool) {
 		host = hostport
 	}
 	return strings.CutSuffix(strings.ToLower(host), gatewayDomain)
+}
+
+// requests counts the requests that run, so that the rooms outlive them.
+type requests struct {
+	mu     sync.Mutex
+	n      int
+	closed bool
+	over   chan struct{} // closed when the last one has left; nil until somebody waits
+}
+
+func (r *requests) enter() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.n++
+	}
+	return !r.closed
+}
+
+func (r *requests) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n--; r.n == 0 && r.closed {
+		close(r.over)
+	}
+}
+
+// wait lets nobody in any more and returns when everybody is out. It is called once.
+func (r *requests) wait() {
+	r.mu.Lock()
+	r.closed, r.over = true, make(chan struct{})
+	if r.n == 0 {
+		close(r.over)
+	}
+	r.mu.Unlock()
+	<-r.over
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -50,8 +51,8 @@ func (c client) do(ctx context.Context, method, path string, body []byte) (*http
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			return nil, fmt.Errorf("nothing listens at %s; start `regcast up`, or point --url or REGCAST_URL at a running one", c.base)
+		if connRefused(err) {
+			return nil, errors.New(nobodyAt(c.base))
 		}
 		return nil, err
 	}
@@ -67,4 +68,22 @@ func (c client) do(ctx context.Context, method, path string, body []byte) (*http
 		return nil, fmt.Errorf("%s answered %s: is it a regcast?", c.base+path, res.Status)
 	}
 	return nil, errors.New(told.Error)
+}
+
+// Windows has its own numbers, which the syscall package of other systems has no names for.
+const (
+	wsaAddrInUse   = syscall.Errno(10048)
+	wsaConnRefused = syscall.Errno(10061)
+)
+
+func connRefused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || runtime.GOOS == "windows" && errors.Is(err, wsaConnRefused)
+}
+
+func addrInUse(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, wsaAddrInUse)
+}
+
+func nobodyAt(url string) string {
+	return fmt.Sprintf("nothing listens at %s; start `regcast up`, or point --url or REGCAST_URL at a running one", url)
 }

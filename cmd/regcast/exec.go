@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -76,7 +77,7 @@ func runBeside(ctx context.Context, em *emulator.Emulator, args []string, env en
 		"REGCAST_GATEWAY_ID="+d.GatewayID,
 		"REGCAST_SERVICE_ACCOUNT_ID="+d.ServiceAccountID,
 	)
-	// The terminal sends Ctrl-C to the command as well; a signal to this process alone is passed on.
+	// A terminal sends its Ctrl-C to the command as well; what comes to this process alone is passed on.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -92,7 +93,9 @@ func runBeside(ctx context.Context, em *emulator.Emulator, args []string, env en
 	for {
 		select {
 		case s := <-signals:
-			_ = command.Process.Signal(s) // it may have ended
+			if s != os.Interrupt || !isTerminal(env.stdin) {
+				_ = command.Process.Signal(s) // it may have ended
+			}
 		case err := <-ended:
 			var failed *exec.ExitError
 			switch {
@@ -112,4 +115,13 @@ func exitCode(failed *exec.ExitError) int {
 		return 128 + int(status.Signal())
 	}
 	return failed.ExitCode()
+}
+
+func isTerminal(in io.Reader) bool {
+	f, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -26,6 +26,8 @@ const (
 	// retryFirst and retryMost bound the wait between attempts to reconnect.
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 10 * time.Second
+	// pingEvery is well below the ten minutes of silence that the gateways allow.
+	pingEvery = 4 * time.Minute
 )
 
 func newListen(env environment) *cobra.Command {
@@ -33,7 +35,8 @@ func newListen(env environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "listen [URL]",
 		Short: "Print every frame that a WebSocket receives",
-		Long: `Connect to a WebSocket and print what it receives, reconnecting when the connection ends.
+		Long: `Connect to a WebSocket and print what it receives, reconnecting when the connection ends; what is sent meanwhile is lost, as with
+any client of the cloud.
 The URL defaults to path /ws of the emulator's default gateway; it may be any ws:// or wss:// URL, also of the real cloud.
 Ends with exit code 3 when --timeout passes before --count messages have come.`,
 		Example: `  regcast listen
@@ -128,11 +131,14 @@ func (l *listener) run(ctx context.Context) error {
 			fmt.Fprintf(l.news, "connected to %s as %s\n", l.url, cmp.Or(res.Header.Get("X-Yc-Apigateway-Websocket-Connection-Id"), "a client"))
 			conn.SetReadLimit(messageLimit)
 			if err = l.read(ctx, conn); err == nil {
-				return conn.Close(websocket.StatusNormalClosure, "")
+				_ = conn.Close(websocket.StatusNormalClosure, "") // all is received, whatever the other side says to this
+				return nil
 			}
 			_ = conn.CloseNow()
 		case res != nil && res.StatusCode/100 == 4 && res.StatusCode != http.StatusTooManyRequests:
 			return refused(l.url, res) // asking again would not help
+		case first && connRefused(err):
+			return fmt.Errorf("listen: %s", nobodyAt(l.url))
 		case first && ctx.Err() == nil:
 			return fmt.Errorf("listen: %w", err)
 		}
@@ -167,6 +173,16 @@ func socketClient() *http.Client {
 }
 
 func (l *listener) read(ctx context.Context, conn *websocket.Conn) error {
+	ctx, cancel := context.WithCancel(ctx)
+	pinged := make(chan struct{})
+	go func() {
+		defer close(pinged)
+		keepAlive(ctx, conn)
+	}()
+	defer func() {
+		cancel()
+		<-pinged
+	}()
 	for {
 		kind, data, err := conn.Read(ctx)
 		if err != nil {
@@ -177,6 +193,22 @@ func (l *listener) read(ctx context.Context, conn *websocket.Conn) error {
 		}
 		if l.got++; l.got == l.count {
 			return nil
+		}
+	}
+}
+
+// keepAlive pings now and then: a gateway closes what has been silent for ten minutes.
+func keepAlive(ctx context.Context, conn *websocket.Conn) {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if conn.Ping(ctx) != nil {
+				return // the reader finds out why
+			}
+		case <-ctx.Done():
+			return
 		}
 	}
 }

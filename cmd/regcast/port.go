@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strconv"
-	"syscall"
 	"time"
 
 	psnet "github.com/shirou/gopsutil/v4/net"
@@ -27,7 +25,7 @@ func listenAt(ctx context.Context, addr string) (net.Listener, error) {
 	if err == nil {
 		return l, nil
 	}
-	if errors.Is(err, syscall.EADDRINUSE) || isWindowsAddrInUse(err) {
+	if addrInUse(err) {
 		return nil, fmt.Errorf("--addr %s is taken by %s; stop it, or name another address", addr, holder(ctx, addr))
 	}
 	return nil, fmt.Errorf("--addr %s: %w; want HOST:PORT such as 127.0.0.1:8080", addr, err)
@@ -45,12 +43,6 @@ func listenDefault(ctx context.Context) (l net.Listener, holderOfFirst string, e
 		}
 	}
 	return nil, "", fmt.Errorf("no free port from %d to %d: %w; name one with --addr", firstPort, firstPort+portTries-1, err)
-}
-
-// isWindowsAddrInUse knows WSAEADDRINUSE, which the syscall package of other systems has no name for.
-func isWindowsAddrInUse(err error) bool {
-	var code syscall.Errno
-	return errors.As(err, &code) && code == 10048
 }
 
 // holder says who listens on addr, as well as can be known without more rights.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,7 @@ func newTrace(env environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		res, err := regcast.do(cmd.Context(), "GET", "/_regcast/events/"+args[0], nil)
+		res, err := regcast.do(cmd.Context(), "GET", "/_regcast/events/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
