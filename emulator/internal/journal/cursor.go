@@ -19,7 +19,8 @@ const (
 
 // Cursor is a durable reader of one topic: it remembers under a name, through Put, which entries are done.
 //
-// Notes made before Done are written before an entry is remembered as done. What it remembers is a few milliseconds behind what it was told. So after a kill -9 the entries that were done last come again, and
+// Notes made before Done are written before an entry is remembered as done; of those that are lost, the journal's Sync or Close tells.
+// What it remembers is a few milliseconds behind what it was told. So after a kill -9 the entries that were done last come again, and
 // none is left out: at least once. After Close none comes again. Entries that share a position are done together: all of them come
 // again unless all of them were done.
 //
@@ -282,10 +283,7 @@ func (c *Cursor) save() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), saveTimeout)
 	defer cancel()
-	// What was noted of an entry before it was done must not be lost when the entry does not come again.
-	if err := c.j.Sync(ctx); err != nil {
-		return fmt.Errorf("cursor: save: %w", err)
-	}
+	// Put waits for what was noted of an entry before it was done: it must be there when the entry does not come again.
 	if err := c.j.Put(ctx, c.key, data); err != nil {
 		return fmt.Errorf("cursor: save: %w", err)
 	}

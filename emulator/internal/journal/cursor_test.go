@@ -233,6 +233,33 @@ func TestCursorNextEnds(t *testing.T) {
 	})
 }
 
+// A save waits for the notes, but that some were lost is for others to hear.
+func TestCursorLeavesLostNotesToBeTold(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		tell func(context.Context, journal.Journal) error
+	}{
+		{"by Sync", func(ctx context.Context, j journal.Journal) error { return j.Sync(ctx) }},
+		{"by Close", func(_ context.Context, j journal.Journal) error { return j.Close() }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			engines(t, func(t *testing.T, open func(int64) journal.Journal) {
+				is, j := is.New(t), open(0)
+				appendTo(t, j, journal.Changes, "a")
+				appendTo(t, j, journal.Changes, "b")
+				c := openCursor(t, j, "a", journal.Changes)
+				j.Note("no topic", nil)
+				c.Done(nextEntry(t, c).Seq)
+				is.NoErr(c.Close())
+				c = openCursor(t, j, "a", journal.Changes)
+				is.Equal(next(t, c), "b") // a lost note does not make entries come again for ever
+				is.NoErr(c.Close())
+				is.True(errors.Is(tc.tell(t.Context(), j), journal.ErrName))
+			})
+		})
+	}
+}
+
 func TestCursorRefusesABadName(t *testing.T) {
 	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
 		is, j := is.New(t), open(0)

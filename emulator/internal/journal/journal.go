@@ -53,7 +53,7 @@ type Journal interface {
 	// Note writes an entry soon, in the order of the calls; an Append does not wait for the notes made before it. It blocks while too
 	// many notes wait to be written (65,536, or 64 MiB), and does nothing after Close. It keeps data, which must not change any more.
 	Note(topic Topic, data []byte)
-	// Sync returns when every note made before can be read. Its error tells that notes made since the last Sync were lost.
+	// Sync returns when every note made before can be read. Its error tells that notes were lost; a loss is told once, by Sync or Close.
 	Sync(ctx context.Context) error
 	// Read yields the kept entries from position from on, up to the last one at the time of the call. No topics: all.
 	Read(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error]
@@ -63,9 +63,11 @@ type Journal interface {
 	Follow(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error]
 	// Bounds returns the positions of the oldest kept and of the last entry; 1 and 0 when there is none.
 	Bounds(ctx context.Context) (first, last uint64, err error)
-	// Put keeps a small value under a name of [a-z0-9.-]; Get returns it, and nil when there is none.
+	// Put keeps a small value under a name of [a-z0-9.-], after the notes made before: a value that says that something is done does
+	// not get ahead of the notes about it. That notes were lost neither keeps it from that nor is told by it. Get returns the value, and
+	// nil when there is none.
 	Put(ctx context.Context, name string, value []byte) error
 	Get(ctx context.Context, name string) ([]byte, error)
-	// Close writes the waiting notes, ends every Follow, and gives up the files.
+	// Close writes the waiting notes, ends every Follow, and gives up the files. Its error tells, as Sync's does, that notes were lost.
 	Close() error
 }

@@ -28,7 +28,7 @@ type Memory struct {
 	next    uint64  // position of the next entry
 	bytes   int64
 	values  map[string][]byte
-	lost    error // of notes; Sync tells
+	lost    error // the first lost note since somebody was told
 }
 
 var _ Journal = (*Memory)(nil)
@@ -77,8 +77,10 @@ func (m *Memory) Append(ctx context.Context, topic Topic, data []byte) (uint64, 
 func (m *Memory) Note(topic Topic, data []byte) {
 	if _, err := m.Append(context.Background(), topic, data); err != nil {
 		m.mu.Lock()
-		m.lost = err
-		m.mu.Unlock()
+		defer m.mu.Unlock()
+		if m.lost == nil {
+			m.lost = fmt.Errorf("journal: notes lost: %w", err)
+		}
 	}
 }
 
@@ -89,12 +91,17 @@ func (m *Memory) Sync(ctx context.Context) error {
 	if m.closed {
 		return ErrClosed
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return m.tell()
+}
+
+// tell tells of lost notes once. It needs the lock.
+func (m *Memory) tell() error {
 	err := m.lost
 	m.lost = nil
-	if err != nil {
-		return fmt.Errorf("journal: notes lost: %w", err)
-	}
-	return ctx.Err()
+	return err
 }
 
 // Read yields the entries from position from on.
@@ -153,7 +160,7 @@ func (m *Memory) Get(ctx context.Context, name string) ([]byte, error) {
 	return bytes.Clone(m.values[name]), ctx.Err()
 }
 
-// Close ends every Follow and forgets the entries.
+// Close ends every Follow and forgets the entries. Its error tells, like Sync's, that notes were lost.
 func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -163,7 +170,7 @@ func (m *Memory) Close() error {
 	m.closed = true
 	m.entries, m.values = nil, nil
 	close(m.hub.ending)
-	return nil
+	return m.tell()
 }
 
 func (m *Memory) reader(from uint64, topics []Topic) func() (reader, error) {

@@ -26,13 +26,14 @@ type notes struct {
 	count  int // notes not yet written: those in queue and those on their way
 	bytes  int
 	closed bool
+	lost   error // the first since somebody was told
 }
 
 // note is a note, or somebody who waits for those before it.
 type note struct {
-	topic  Topic
-	data   []byte
-	synced chan error
+	topic   Topic
+	data    []byte
+	written chan struct{} // closed when those before are written or lost; nil for a note
 }
 
 func startNotes(write func(context.Context, Topic, [][]byte) (uint64, error)) *notes {
@@ -57,35 +58,49 @@ func (n *notes) add(topic Topic, data []byte) {
 	n.cond.Broadcast()
 }
 
-func (n *notes) sync(ctx context.Context) error {
-	synced := make(chan error, 1)
+// wait returns when the notes made before are written or lost; which of both is for sync or close to tell.
+func (n *notes) wait(ctx context.Context) error {
+	written := make(chan struct{})
 	n.mu.Lock()
-	n.queue = append(n.queue, note{synced: synced})
+	n.queue = append(n.queue, note{written: written})
 	n.cond.Broadcast()
 	n.mu.Unlock()
 	select {
-	case err := <-synced:
-		return err
+	case <-written:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
+func (n *notes) sync(ctx context.Context) error {
+	if err := n.wait(ctx); err != nil {
+		return err
+	}
+	return n.tell()
+}
+
 // close returns when the waiting notes are written.
 func (n *notes) close() error {
-	synced := make(chan error, 1)
 	n.mu.Lock()
 	n.closed = true
-	n.queue = append(n.queue, note{synced: synced})
 	n.cond.Broadcast()
 	n.mu.Unlock()
 	<-n.done
-	return <-synced
+	return n.tell()
+}
+
+// tell tells of lost notes once.
+func (n *notes) tell() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	err := n.lost
+	n.lost = nil
+	return err
 }
 
 func (n *notes) run() {
 	defer close(n.done)
-	var lost error // the first since somebody was told
 	var batch []note
 	for {
 		n.mu.Lock()
@@ -99,21 +114,22 @@ func (n *notes) run() {
 		batch, n.queue = n.queue, batch[:0]
 		n.mu.Unlock()
 		for rest := batch; len(rest) > 0; {
-			if rest[0].synced != nil {
-				rest[0].synced <- lost
-				lost, rest = nil, rest[1:]
+			if rest[0].written != nil {
+				close(rest[0].written)
+				rest = rest[1:]
 				continue
 			}
 			size, k := 0, 0
-			for k < len(rest) && rest[k].synced == nil && rest[k].topic == rest[0].topic && (k == 0 || size+len(rest[k].data) <= packBytes) {
+			for k < len(rest) && rest[k].written == nil && rest[k].topic == rest[0].topic && (k == 0 || size+len(rest[k].data) <= packBytes) {
 				size += len(rest[k].data)
 				k++
 			}
-			if err := n.together(rest[:k]); err != nil && lost == nil {
-				lost = fmt.Errorf("journal: notes lost: %w", err)
-			}
+			err := n.together(rest[:k])
 			rest = rest[k:]
 			n.mu.Lock()
+			if err != nil && n.lost == nil {
+				n.lost = fmt.Errorf("journal: notes lost: %w", err)
+			}
 			n.count -= k
 			n.bytes -= size
 			n.cond.Broadcast()

@@ -252,7 +252,7 @@ func (s *Stream) Bounds(ctx context.Context) (first, last uint64, err error) {
 	return max(info.State.FirstSeq, 1), info.State.LastSeq, nil
 }
 
-// Put keeps a value.
+// Put keeps a value, after the notes made before.
 func (s *Stream) Put(ctx context.Context, name string, value []byte) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -267,7 +267,10 @@ func (s *Stream) Put(ctx context.Context, name string, value []byte) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.sound, cancel)()
-	_, err := s.values.Put(ctx, name, value)
+	err := s.notes.wait(ctx)
+	if err == nil {
+		_, err = s.values.Put(ctx, name, value)
+	}
 	if s.sound.Err() != nil {
 		err = context.Cause(s.sound)
 	}

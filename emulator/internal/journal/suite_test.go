@@ -364,6 +364,29 @@ func TestLostNotesAreTold(t *testing.T) {
 	})
 }
 
+// A Sync that gives up leaves the loss to the next.
+func TestLostNotesAreToldLater(t *testing.T) {
+	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
+		is, j := is.New(t), open(0)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		j.Note("no topic", nil)
+		is.True(errors.Is(errors.Join(j.Sync(ended), j.Sync(t.Context())), journal.ErrName))
+	})
+}
+
+func TestPutKeepsBehindTheNotes(t *testing.T) {
+	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
+		const n = 10_000
+		is, j := is.New(t), open(0)
+		for i := range n {
+			j.Note(journal.Steps, fmt.Append(nil, i))
+		}
+		is.NoErr(j.Put(t.Context(), "noted", fmt.Append(nil, n)))
+		is.Equal(len(all(t, j, 1)), n)
+	})
+}
+
 func TestValues(t *testing.T) {
 	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
 		is, j := is.New(t), open(0)
