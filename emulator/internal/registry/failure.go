@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"runtime"
 	"syscall"
 )
@@ -40,6 +41,14 @@ func (f *failure) Error() string { return f.message }
 
 func fail(status int, code, format string, args ...any) *failure {
 	return &failure{status: status, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+// brokenBody is for a body that did not come whole.
+func brokenBody(code string, err error) *failure {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fail(http.StatusRequestTimeout, code, "the body stalled: nothing has come for too long")
+	}
+	return fail(http.StatusBadRequest, code, "the body ended early: %v", err)
 }
 
 func (f *failure) with(detail any) *failure {

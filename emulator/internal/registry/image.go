@@ -123,9 +123,9 @@ func (r *Registry) readBody(q *request) ([]byte, error) {
 	}
 	var body bytes.Buffer
 	body.Grow(int(max(q.ContentLength, 0)) + bytes.MinRead)
-	n, err := body.ReadFrom(io.LimitReader(q.Body, limit+1))
+	n, err := body.ReadFrom(io.LimitReader(q.body, limit+1))
 	if err != nil {
-		return nil, badManifest("the body ended early: %v", err)
+		return nil, brokenBody(codeManifestInvalid, err)
 	}
 	if n > limit {
 		return nil, fail(http.StatusRequestEntityTooLarge, codeSizeInvalid, "the manifest is larger than the limit, %d bytes", limit)

@@ -50,7 +50,7 @@ func (r *Registry) startUpload(w http.ResponseWriter, q *request) error {
 		return nil
 	}
 	defer r.uploads.end(x)
-	if _, err := r.uploads.write(x, q.Body, -1); err != nil {
+	if _, err := r.uploads.write(x, q.body, -1); err != nil {
 		return err
 	}
 	return r.finish(w, q, x, whole)
@@ -149,11 +149,11 @@ func (r *Registry) take(w http.ResponseWriter, q *request, x *upload) error {
 	if q.ContentLength == 0 {
 		return nil
 	}
-	n, err := r.uploads.write(x, q.Body, limit)
+	n, err := r.uploads.write(x, q.body, limit)
 	if err != nil || limit < 0 {
 		return err
 	}
-	if more, _ := fill(q.Body, make([]byte, 1)); n != limit || more > 0 {
+	if more, _ := fill(q.body, make([]byte, 1)); n != limit || more > 0 {
 		short := fail(http.StatusBadRequest, codeSizeInvalid, "the body is not as long as its Content-Range says, %d bytes", limit)
 		return errors.Join(short, x.cut(start))
 	}

@@ -45,9 +45,12 @@ type Options struct {
 
 // Limits bound what clients can take.
 type Limits struct {
-	MaxUploads    int           // open at a time; one more is refused with 429. Default 1000.
-	UploadLife    time.Duration // of an upload that nothing comes for. Default 1 hour.
-	ManifestBytes int64         // a larger manifest is refused with 413. Default 4 MiB.
+	MaxUploads int           // open at a time; one more is refused with 429. Default 1000.
+	UploadLife time.Duration // of an upload that nothing comes for. Default 1 hour.
+	// BodyStall is how long a request's body may stand still, by the machine's clock whatever Options.Clock is; then the request is
+	// refused with 408. So no client holds an upload by doing nothing, and one that is slow but moves is let be. Default 1 minute.
+	BodyStall     time.Duration
+	ManifestBytes int64 // a larger manifest is refused with 413. Default 4 MiB.
 }
 
 // ErrBytesMissing says that an image of the journal has no bytes on disk. The registry serves all others.
@@ -83,6 +86,9 @@ func New(o Options) (*Registry, error) {
 	}
 	if o.Limits.UploadLife == 0 {
 		o.Limits.UploadLife = time.Hour
+	}
+	if o.Limits.BodyStall == 0 {
+		o.Limits.BodyStall = time.Minute
 	}
 	if o.Limits.ManifestBytes == 0 {
 		o.Limits.ManifestBytes = 4 << 20

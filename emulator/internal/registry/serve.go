@@ -1,15 +1,18 @@
 package registry
 
 import (
+	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // request is one request with what its URL says. The repository of a kind that has a name is parsed.
 type request struct {
 	*http.Request
 	route
-	key key
+	key  key
+	body io.Reader // is to be read, not Body: it ends when it stalls
 }
 
 // handler answers a request, or returns an error before it has begun to answer.
@@ -48,6 +51,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 
 func (r *Registry) serve(w http.ResponseWriter, hr *http.Request) error {
 	req := &request{Request: hr, route: parseRoute(hr.URL.Path)}
+	req.body = &movingBody{hr.Body, http.NewResponseController(w), r.opts.Limits.BodyStall}
 	methods := r.handlers[req.kind]
 	if methods == nil {
 		return fail(http.StatusNotFound, codeUnsupported, "%s is no path of the registry API", hr.URL.Path)
@@ -68,6 +72,25 @@ func (r *Registry) serve(w http.ResponseWriter, hr *http.Request) error {
 		}
 	}
 	return handle(r, w, req)
+}
+
+// movingBody is a body that fails with os.ErrDeadlineExceeded when nothing has come for the time of stall. The deadline is the
+// socket's, for nothing else wakes a reader; a ResponseWriter that has none (a test's recorder) reads without.
+type movingBody struct {
+	io.Reader
+	socket *http.ResponseController
+	stall  time.Duration
+}
+
+func (b *movingBody) Read(p []byte) (int, error) {
+	_ = b.socket.SetReadDeadline(time.Now().Add(b.stall))
+	n, err := b.Reader.Read(p)
+	if err == io.EOF {
+		// The server now listens for the client's going, which may take as long as the answer. After any other error the deadline
+		// stays: the server must not wait for the rest.
+		_ = b.socket.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 func notAllowed(w http.ResponseWriter, allowed []string, format string, args ...any) error {

@@ -16,7 +16,8 @@ import (
 	"github.com/regcast/regcast/emulator/internal/clock"
 )
 
-// uploads are the blobs that are on their way. There is a bound to how many, and to how long one may lie idle.
+// uploads are the blobs that are on their way. There is a bound to how many, and to how long one may lie idle; a busy one is not
+// idle, and is no longer busy when its body stalls.
 type uploads struct {
 	store  *store
 	clock  clock.Clock
@@ -189,7 +190,7 @@ func (u *uploads) write(x *upload, body io.Reader, limit int64) (n int64, err er
 	}
 	x.size.Add(n)
 	if client != nil {
-		return n, fail(http.StatusBadRequest, codeUploadInvalid, "the body ended early: %v", client)
+		return n, brokenBody(codeUploadInvalid, client)
 	}
 	return n, nil
 }
