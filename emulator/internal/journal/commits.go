@@ -53,9 +53,10 @@ func (k *commits) append(topic Topic, data []byte) (uint64, error) {
 // together writes an entry and what waits behind it, tells those whose entries they are, and who is next.
 func (k *commits) together(first *commit) {
 	k.mu.Lock()
+	// Heads count, so that no number of empty entries makes a message that the engine refuses.
 	n, size := 0, len(first.data)
-	for n < len(k.queue) && k.queue[n].topic == first.topic && size+len(k.queue[n].data) <= packBytes {
-		size += len(k.queue[n].data)
+	for n < len(k.queue) && k.queue[n].topic == first.topic && size+lineHead+len(k.queue[n].data) <= packBytes {
+		size += lineHead + len(k.queue[n].data)
 		n++
 	}
 	batch := append([]*commit{first}, k.queue[:n]...)

@@ -12,6 +12,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// maxPayload is what NATS advises against exceeding. The largest entry fits in, framed; what is packed is far below.
+const maxPayload = 8 << 20
+
 // engine is a NATS server in this process. It listens nowhere, takes no signals and writes no log.
 type engine struct {
 	server *server.Server
@@ -27,7 +30,7 @@ func startEngine(dir string, warn func(string), broken func(error)) (*engine, er
 		DontListen: true,
 		NoSigs:     true,
 		NoLog:      true,
-		MaxPayload: 8 << 20,
+		MaxPayload: maxPayload,
 
 		JetStream:              true,
 		StoreDir:               dir,

@@ -43,7 +43,7 @@ var (
 )
 
 // MaxEntry is the most bytes that an entry or a value may have.
-const MaxEntry = 8<<20 - 64<<10 // with its headers it is what NATS advises against exceeding
+const MaxEntry = maxPayload - 64<<10 // leaves room for its headers
 
 // Journal is an ordered, durable list of entries and a few named values beside it. All methods may be called at once.
 type Journal interface {
