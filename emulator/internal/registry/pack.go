@@ -209,59 +209,6 @@ func (k *pack) remove(d digest) {
 	delete(k.spans, d)
 }
 
-// compact writes the entries that live into a new file, when that wins at least packWorth bytes and half of the file.
-func (k *pack) compact(live func(digest) bool) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var left int64
-	for d, s := range k.spans {
-		if live(d) {
-			left += s.length
-		} else {
-			delete(k.spans, d)
-		}
-	}
-	if k.size-left < packWorth || left > k.size/2 {
-		return nil
-	}
-	f, err := os.OpenFile(k.path+newSuffix, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
-	if err != nil {
-		return fmt.Errorf("pack: compact: %w", err)
-	}
-	next := &pack{path: f.Name(), file: f, write: k.write, spans: make(map[digest]span, len(k.spans))}
-	if err := errors.Join(next.addAll(k), f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("pack: compact: %w", err), os.Remove(next.path))
-	}
-	// Both are closed before the one becomes the other: Windows renames no open file.
-	_ = k.file.Close()
-	renamed := os.Rename(next.path, k.path)
-	if renamed == nil {
-		k.size, k.spans = next.size, next.spans
-	}
-	if k.file, err = os.OpenFile(k.path, os.O_RDWR, 0o644); err != nil || renamed != nil {
-		return fmt.Errorf("pack: compact: %w", errors.Join(renamed, err))
-	}
-	return nil
-}
-
-// addAll copies the entries of another pack in large writes.
-func (k *pack) addAll(from *pack) error {
-	out := bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) { return k.write(k.file, p) }), bufferSize)
-	for d, s := range from.spans {
-		data := make([]byte, s.length)
-		if _, err := from.file.ReadAt(data, s.offset); err != nil {
-			return err
-		}
-		n, err := fmt.Fprintf(out, "%s %d\n%s\n", d, s.length, data)
-		if err != nil {
-			return err
-		}
-		k.spans[d] = span{k.size + int64(n) - 1 - s.length, s.length}
-		k.size += int64(n)
-	}
-	return out.Flush()
-}
-
 func (k *pack) close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -79,11 +79,19 @@ func (s *store) hasBlob(d digest) bool {
 // open returns the blob, or fs.ErrNotExist.
 func (s *store) open(d digest) (*os.File, error) { return os.Open(s.path(d)) }
 
-// compact gives up the room of manifests that nobody has pinned.
+// compact gives up the room of manifests that nobody has pinned. It runs beside everything else, but once at a time.
 func (s *store) compact() error {
+	if !s.forgetUnpinned() {
+		return nil
+	}
+	return s.pack.compact()
+}
+
+// forgetUnpinned tells whether a compaction is worth its while.
+func (s *store) forgetUnpinned() bool {
 	s.mu.Lock() // before the pack's lock, as in release
 	defer s.mu.Unlock()
-	return s.pack.compact(func(d digest) bool { return s.pins[d] > 0 })
+	return s.pack.keep(func(d digest) bool { return s.pins[d] > 0 })
 }
 
 // place makes a file of the temp folder the blob d. The caller has d pinned.
