@@ -3,12 +3,10 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -60,23 +58,4 @@ func lockedBy(path string) string {
 		return "?"
 	}
 	return strconv.Itoa(pid)
-}
-
-// Free reports whether a Stream was once opened in a folder and none has it now, so that the folder may be removed. A folder that
-// was opened less than a minute ago is never free: between its making and its locking it would look as if.
-func Free(dir string) (bool, error) {
-	path := filepath.Join(dir, lockName)
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && time.Since(info.ModTime()) < time.Minute {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("journal: %w", err)
-	}
-	l := flock.New(path)
-	ok, err := l.TryLock()
-	if err != nil {
-		return false, fmt.Errorf("journal: %w", err)
-	}
-	return ok, l.Close()
 }

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/matryer/is"
 
@@ -51,29 +50,6 @@ func TestFolderHasOneOwner(t *testing.T) {
 	appendTo(t, s, journal.Changes, "the first is not disturbed")
 	is.NoErr(s.Close())
 	openStream(t, dir, 0) // the folder is free again
-}
-
-func TestFree(t *testing.T) {
-	is, dir := is.New(t), t.TempDir()
-	check := func(want bool) {
-		t.Helper()
-		free, err := journal.Free(dir)
-		is.NoErr(err)
-		is.Equal(free, want)
-	}
-	age := func() {
-		past := time.Now().Add(-2 * time.Minute)
-		is.NoErr(os.Chtimes(filepath.Join(dir, "lock"), past, past))
-	}
-	check(false) // nobody was here yet
-	s := openStream(t, dir, 0)
-	age()
-	check(false) // somebody is
-	is.NoErr(s.Close())
-	check(true)
-	check(true) // asking changes nothing
-	is.NoErr(openStream(t, dir, 0).Close())
-	check(false) // somebody was, just now
 }
 
 func TestOpenSaysWhatIsWrongWithTheFolder(t *testing.T) {
