@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ const (
 	exitUsage   = 2
 	exitTimeout = 3
 )
+
+const exitCodes = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 timed out (listen). exec returns the exit code of its command."
 
 // exitError carries the exit code of an error that is not plain failure. A nil error means that all is said already.
 type exitError struct {
@@ -86,16 +89,14 @@ a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no a
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetUsageTemplate(root.UsageTemplate() + `
-Exit codes: 0 done · 1 failed · 2 wrong usage · 3 timed out (listen). exec returns the exit code of its command.
-`)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
 	})
 	root.AddCommand(newUp(env), newListen(env), newEmit(env), newTrace(env), newJournal(env), newExec(env), newVersion())
-	wrapArgs(root)
-	for _, c := range root.Commands() {
+	for _, c := range append(root.Commands(), root) {
 		wrapArgs(c)
+		// Not by cobra's usage template: text/template would be linked, and with it all that reflection might call, 3.5 MB.
+		c.Long = cmp.Or(c.Long, c.Short+".") + "\n\n" + exitCodes
 	}
 	return root
 }
