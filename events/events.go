@@ -85,8 +85,8 @@ const (
 	OriginEmit     = "emit"
 )
 
-// Encode writes the record as json.Marshal would. Bodies are JSON already: they are copied, not read and written again, which is
-// most of what json.Marshal would spend here. The record must not change any more: Encode gives each event its Change.
+// Encode writes the record as json.Marshal would. Bodies are JSON already: they are copied, where json.Marshal would
+// read and write them again. The record must not change any more: Encode gives each event its Change.
 func (r Record) Encode() ([]byte, error) {
 	changes, err := json.Marshal(r.Changes)
 	if err != nil {

@@ -46,12 +46,10 @@ The command's environment has:
 		if err != nil {
 			return err
 		}
-		em, err := emulator.New(cfg)
+		em, served, err := serve(cfg)
 		if err != nil {
 			return err
 		}
-		served := make(chan error, 1)
-		go func() { served <- em.Serve(context.Background()) }()
 		ran := runBeside(cmd.Context(), em, args, env)
 		limit, cancel := context.WithTimeout(context.Background(), closeLimit)
 		defer cancel()

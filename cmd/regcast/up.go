@@ -132,12 +132,10 @@ func up(ctx context.Context, f upFlags, asJSON bool, stdout, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
-	em, err := emulator.New(cfg)
+	em, served, err := serve(cfg)
 	if err != nil {
 		return err
 	}
-	served := make(chan error, 1)
-	go func() { served <- em.Serve(context.Background()) }()
 	if asJSON {
 		err = json.NewEncoder(stdout).Encode(map[string]any{
 			"url": em.URL(), "version": version(), "defaults": em.Defaults(), "gateways": em.Gateways(), "triggers": em.Triggers(),
@@ -166,6 +164,16 @@ func up(ctx context.Context, f upFlags, asJSON bool, stdout, stderr io.Writer) e
 		}
 	}()
 	return em.Close(limit)
+}
+
+// serve starts an emulator. served gets its end.
+func serve(cfg emulator.Config) (em *emulator.Emulator, served <-chan error, err error) {
+	if em, err = emulator.New(cfg); err != nil {
+		return nil, nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- em.Serve(context.Background()) }()
+	return em, ended, nil
 }
 
 // printPanel tells where everything is. taken says who holds the default port, when another one is used.

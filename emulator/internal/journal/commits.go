@@ -6,22 +6,17 @@ import (
 	"time"
 )
 
-const (
-	// commitTimeout bounds the writing of one message. It is far above what that takes, so that only a broken disk meets it.
-	commitTimeout = 30 * time.Second
-	// commitsAbreast is how many messages are on their way at once. With two, one is written while the answer to the other comes
-	// back: 8 clients pushing manifests reach 9,600 a second with one, 10,500 with two, 10,000 with three.
-	commitsAbreast = 2
-)
+// commitTimeout bounds the writing of one message. It is far above what that takes, so that only a broken disk meets it.
+const commitTimeout = 30 * time.Second
 
-// commits writes for those who wait until it is done. While messages are on their way the next entries gather, and they leave
-// together: so a lone writer is not kept waiting, and eight cost little more than one. There is no goroutine: the first of those who
-// wait writes for all of them.
+// commits writes for those who wait until it is done. While a message is on its way the next entries gather, and they leave together:
+// so a lone writer is not kept waiting, and several share one write. There is no goroutine: the first of those who wait writes for all
+// of them. Two messages on their way were no faster (8 clients, five interleaved runs: medians of 8,700 and 8,800 manifests a second).
 type commits struct {
 	write func(context.Context, Topic, [][]byte) (uint64, error)
 
 	mu    sync.Mutex
-	busy  int       // messages on their way
+	busy  bool      // a message is on its way
 	queue []*commit // those who wait to be written or to write
 }
 
@@ -37,10 +32,9 @@ type commit struct {
 func (k *commits) append(topic Topic, data []byte) (uint64, error) {
 	c := &commit{topic: topic, data: data, turn: make(chan bool, 1)}
 	k.mu.Lock()
-	mine := k.busy < commitsAbreast
-	if mine {
-		k.busy++
-	} else {
+	mine := !k.busy
+	k.busy = true
+	if !mine {
 		k.queue = append(k.queue, c)
 	}
 	k.mu.Unlock()
@@ -80,7 +74,7 @@ func (k *commits) together(first *commit) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.queue) == 0 {
-		k.busy, k.queue = k.busy-1, nil
+		k.busy, k.queue = false, nil
 		return
 	}
 	next := k.queue[0]

@@ -20,7 +20,7 @@ const (
 	packWorth = 16 << 20
 )
 
-// pack keeps the manifests' bytes in one file that only grows: making a file for each would cost ten times what writing it does.
+// pack keeps the manifests' bytes in one file that only grows: with a file for each, making the file was a third of what a push cost.
 // An entry is a line "<digest> <length>", the bytes, and a newline. An entry that a crash has torn is the last one, and nobody was
 // told of it; opening cuts it off. Damage in the middle costs the entries it hit and no others, and a push of the same bytes heals
 // it. Removed entries stay until compact.
