@@ -1,0 +1,2 @@
+// Package pattern is EventBridge's event pattern language.
+package pattern
