@@ -1,8 +1,10 @@
 package emulator
 
 import (
+	"context"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/regcast/regcast/emulator/internal/clock"
 )
@@ -32,6 +34,27 @@ type Config struct {
 	// AllowOrigins lists the Origin values that browsers may open sockets from, with * as a wildcard. Empty: all, as in the cloud.
 	AllowOrigins []string
 
+	// Template is an AWS deployment: its functions, WebSocket APIs, rules, queues and tables are made, and the events of every registry
+	// are worded for EventBridge too. Nil: none.
+	Template *Template
+	// CloudFunctions are functions of Yandex Cloud, for triggers and gateways to invoke.
+	CloudFunctions []CloudFunction
+	// Functions run in this process, by the logical id in the template or the id in Yandex Cloud: in the place of the function that is
+	// defined under that name, or as a function of their own that a trigger or gateway of Yandex Cloud may invoke.
+	Functions map[string]Function
+	// Watch builds functions anew when their source changes.
+	Watch bool
+	// Debug names functions, as Functions does, whose process waits for a debugger.
+	Debug []string
+	// FunctionLog gets every line that functions and their environments log. Nil: nobody does.
+	FunctionLog func(function, line string)
+	// StrictAuth checks the signatures of requests to AWS's APIs, and what the functions' policies let them do.
+	StrictAuth bool
+	// LazyTTL leaves expired items of DynamoDB tables readable, as the cloud may for days. Otherwise they vanish at once.
+	LazyTTL bool
+	// FragmentFrames sends what is posted to AWS's connections in several frames, as the cloud does with any message now and then.
+	FragmentFrames bool
+
 	// Clock drives every timer. Nil: the machine's clock.
 	Clock Clock
 	// Logger gets news for the operator. Nil: none.
@@ -51,6 +74,31 @@ type Gateway struct {
 	// ID of the gateway. Empty: derived from the file's name.
 	ID string
 	File
+}
+
+// Template is a SAM or CloudFormation template with what `sam deploy` would be told beside it.
+type Template struct {
+	File
+	Dir        string            // what CodeUri is relative to. Empty: the working directory
+	Parameters map[string]string // overrides of the template's defaults
+	Stack      string            // name of the stack. Empty: "regcast"
+	Region     string            // empty: "us-east-1"
+	Account    string            // empty: "123456789012"
+}
+
+// CloudFunction is a function of Yandex Cloud, run from its Go source.
+type CloudFunction struct {
+	ID      string
+	Package string // folder of its package main
+	Entry   string // "<file without .go>.<Name>"
+	Env     map[string]string
+	Memory  int           // MB. 0: 128
+	Timeout time.Duration // 0: 3 s
+}
+
+// Function is a function in this process; lambda.Handler of aws-lambda-go is one.
+type Function interface {
+	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
 
 // Clock tells the time and makes timers; emulatortest has one that is moved by hand.
