@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 )
 
 // Socket is a connection to be let in, and the doors out of it.
@@ -14,6 +15,7 @@ type Socket struct {
 	Path        string      // opaque: what Broadcast names
 	Header      http.Header // more headers of the 101 answer
 	Subprotocol string      // the one chosen; empty: none
+	Since       time.Time   // what Info says of when it came, and its life is counted from; zero: now
 	First       *Message    // sent before anything else
 	// Message hears what the client says: one message at a time, in order. While it runs the socket is not read, so a slow one
 	// slows this client only. The data are the callee's to keep.
@@ -45,13 +47,18 @@ func (g *Gateway) Accept(w http.ResponseWriter, r *http.Request, s Socket) error
 		if len(s.First.Data) > g.limits.Message {
 			return refuse(http.StatusInternalServerError, ErrTooBig)
 		}
-		hello = append(hello, encode([]Message{*s.First})...)
+		hello = append(hello, g.encode([]Message{*s.First})...)
 	}
 
+	now := g.clock.Now()
+	since := s.Since
+	if since.IsZero() {
+		since = now
+	}
 	c := &conn{g: g, message: s.Message, closed: s.Closed, info: Info{
-		ID: s.ID, Path: s.Path, SourceIP: host(r.RemoteAddr), UserAgent: r.UserAgent(), Subprotocol: s.Subprotocol, ConnectedAt: g.clock.Now(),
+		ID: s.ID, Path: s.Path, SourceIP: host(r.RemoteAddr), UserAgent: r.UserAgent(), Subprotocol: s.Subprotocol, ConnectedAt: since,
 	}}
-	c.active.Store(c.info.ConnectedAt.UnixNano())
+	c.active.Store(now.UnixNano())
 	// The connection is on its path before the client can know of it, and the lock lets nothing pass before hello.
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -33,7 +33,7 @@ func (g *Gateway) Broadcast(ctx context.Context, key string, ms []Message) []Sen
 	if p == nil || len(fit) == 0 {
 		return out
 	}
-	n := p.broadcast(ctx, encode(fit))
+	n := p.broadcast(ctx, g.encode(fit))
 	for i := range out {
 		if !out[i].TooBig {
 			out[i].Connections = n

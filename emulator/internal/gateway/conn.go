@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,11 +84,18 @@ func (c *conn) push(e entry) error {
 	if c.state != open {
 		return ErrGone
 	}
+	o := &c.g.options
+	if o.KeepSlow && !c.queue.empty() && c.queue.size+len(e.frames)+entryCost > c.g.limits.Backlog {
+		return ErrBusy
+	}
+	if o.SentCounts {
+		c.active.Store(c.g.clock.Now().UnixNano())
+	}
 	c.enqueue(e)
 	switch {
 	case c.state != open:
 		return ErrGone
-	case c.queue.size > c.g.limits.Backlog:
+	case c.queue.size > c.g.limits.Backlog && !o.KeepSlow:
 		c.queue.cut()
 		c.shortened()
 		c.close(codePolicy, "the client reads too slowly", Slow)
@@ -136,6 +144,11 @@ func (c *conn) close(code int, reason string, cause Cause) {
 		c.g.conns.Go(func() { news(closed) })
 	}
 	c.enqueue(entry{frames: closeFrame(code, reason)})
+}
+
+// goAway is close with code 1001.
+func (c *conn) goAway(why string, cause Cause) {
+	c.close(codeGoingAway, cmp.Or(c.g.options.GoingAway, why), cause)
 }
 
 // part takes an open connection from its path and says what ended it.
@@ -196,9 +209,9 @@ func (c *conn) check(now time.Time) {
 	case c.state == closing:
 		c.hangUp()
 	case !now.Before(old):
-		c.close(codeGoingAway, "the connection's time is over", Old)
+		c.goAway("the connection's time is over", Old)
 	case !now.Before(idle):
-		c.close(codeGoingAway, "the client was silent for too long", Idle)
+		c.goAway("the client was silent for too long", Idle)
 	case idle.Before(old):
 		c.g.deadlines.set(c, idle)
 	default:
@@ -265,7 +278,10 @@ func (c *conn) leaving(code int, reason string) {
 	defer c.mu.Unlock()
 	if c.state == open {
 		c.part(code, reason)
-		c.enqueue(entry{frames: closeFrame(code, "")})
+		if !c.g.options.EchoReason {
+			reason = ""
+		}
+		c.enqueue(entry{frames: closeFrame(code, reason)})
 	}
 	c.whenDrained(c.hangUp)
 }

@@ -18,8 +18,8 @@ const (
 	codeTooBig    = 1009
 )
 
-// encode makes the frames of messages, one each, in one piece of memory.
-func encode(ms []Message) []byte {
+// encode makes the frames of messages in one piece of memory.
+func (g *Gateway) encode(ms []Message) []byte {
 	size := 0
 	for _, m := range ms {
 		size += ws.MaxHeaderSize + len(m.Data)
@@ -30,9 +30,26 @@ func encode(ms []Message) []byte {
 		if m.Binary {
 			op = ws.OpBinary
 		}
-		put(b, ws.NewFrame(op, true, m.Data))
+		rest := m.Data
+		for i := 0; ; i++ {
+			n := g.fragment(i, len(rest))
+			put(b, ws.NewFrame(op, n == len(rest), rest[:n]))
+			if n == len(rest) {
+				break
+			}
+			op, rest = ws.OpContinuation, rest[n:]
+		}
 	}
 	return b.Bytes()
+}
+
+// fragment is how much of what is left of a message goes into its frame i.
+func (g *Gateway) fragment(i, left int) int {
+	sizes := g.options.Fragments
+	if len(sizes) == 0 {
+		return left
+	}
+	return min(max(sizes[min(i, len(sizes)-1)], 1), left)
 }
 
 func closeFrame(code int, reason string) []byte {

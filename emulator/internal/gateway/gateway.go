@@ -3,7 +3,7 @@
 // Doors in: Accept, Broadcast, Send, Drop, Get. Doors out: the funcs of Socket and Options. A path is an opaque key; a façade
 // chooses it (gateway id and route template) and words everything that clients and integrations see.
 //
-// One message is one frame, whatever its size. A frame for many sockets is encoded once and shared; it is written straight to each
+// One message is one frame, whatever its size, unless Options.Fragments says otherwise. A frame for many sockets is encoded once and shared; it is written straight to each
 // socket without blocking, and what a socket does not take waits in its bounded queue. On Linux a socket at rest owns no goroutine
 // and no buffer; elsewhere, and for TLS and in-memory connections, it costs one goroutine that reads.
 package gateway
@@ -28,6 +28,7 @@ var (
 	ErrClosed = errors.New("gateway: closed")
 	ErrFull   = errors.New("gateway: too many connections")
 	ErrTaken  = errors.New("gateway: connection id in use")
+	ErrBusy   = errors.New("gateway: the connection's queue is full") // with Options.KeepSlow
 )
 
 // closeWait is how long a peer has to answer our close.
@@ -42,6 +43,18 @@ type Options struct {
 	// Closed hears that the gateway itself closed a connection, and why. It is called from goroutines of the gateway, for several
 	// connections at once, and must not block for long. Drop and Close are not news.
 	Closed func(Closed)
+
+	// KeepSlow leaves a connection open whose queue is full: what does not fit is refused with ErrBusy. Else it is closed as slow.
+	KeepSlow bool
+	// SentCounts keeps a connection from being idle by what is sent to it, too.
+	SentCounts bool
+	// EchoReason answers a client's close with its reason, not with its code alone.
+	EchoReason bool
+	// GoingAway is the reason given with code 1001. Empty: the gateway says why.
+	GoingAway string
+	// Fragments are the sizes of the frames of an outgoing message, in turn, the last again and again, for clients that must put
+	// messages together. None: one message is one frame.
+	Fragments []int
 }
 
 // Limits bound what a connection may do. Zero fields have the defaults given.
@@ -49,7 +62,7 @@ type Limits struct {
 	Message     int           // bytes of a message, either way: 128 KiB
 	Frame       int           // bytes of an incoming frame: 32 KiB
 	Life        time.Duration // of a connection: 60 minutes
-	Idle        time.Duration // without a message or ping from the client: 10 minutes
+	Idle        time.Duration // without a message or ping from the client (see Options.SentCounts): 10 minutes
 	Backlog     int           // bytes that wait for one connection: 16 MiB. More closes it: a slow reader slows nobody
 	Connections int           // open at once: no limit
 }
@@ -66,7 +79,7 @@ type Info struct {
 	SourceIP, UserAgent string
 	Subprotocol         string
 	ConnectedAt         time.Time
-	LastActiveAt        time.Time // the last message or ping from the client
+	LastActiveAt        time.Time // the last message or ping from the client, or message to it with Options.SentCounts
 }
 
 // Cause says why the gateway closed a connection.
@@ -145,7 +158,7 @@ func (g *Gateway) Send(id string, m Message) error {
 	if c == nil {
 		return ErrGone
 	}
-	return c.send(encode([]Message{m}))
+	return c.send(g.encode([]Message{m}))
 }
 
 // Drop closes a connection after what waits for it has been sent. The code must be one that may be sent, as 1000.
@@ -205,7 +218,7 @@ func (g *Gateway) Close(ctx context.Context) error {
 	for _, c := range g.all() {
 		c.mu.Lock()
 		if c.state == open {
-			c.close(codeGoingAway, "the server stops", "")
+			c.goAway("the server stops", "")
 		}
 		c.mu.Unlock()
 	}
