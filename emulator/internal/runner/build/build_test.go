@@ -1,0 +1,267 @@
+package build_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+	"go.uber.org/goleak"
+
+	"github.com/regcast/regcast/emulator/internal/runner/build"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	module = "module example.test/fn\n\ngo 1.26\n"
+	hello  = "package main\n\nfunc main() { println(\"hello\") }\n"
+)
+
+// folder writes files into a new folder: name, text, name, text …
+func folder(t *testing.T, files ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := 0; i < len(files); i += 2 {
+		write(t, filepath.Join(dir, filepath.FromSlash(files[i])), files[i+1])
+	}
+	return dir
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func says(t *testing.T, path string) string {
+	t.Helper()
+	out, err := exec.Command(path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", path, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func TestAPackageIsBuilt(t *testing.T) {
+	is := is.New(t)
+	o := build.Options{Dir: filepath.Join(t.TempDir(), "new", "bin")}
+	dir := folder(t, "go.mod", module, "main.go", hello)
+	s := build.Source{Executables: []string{filepath.Join(dir, "bootstrap")}, Package: dir}
+	first, err := build.Build(t.Context(), o, s)
+	is.NoErr(err)
+	is.Equal(says(t, first.Path), "hello")
+	is.Equal(first.Dir, dir)
+	is.Equal(len(first.Notices), 0) // nobody misses what need not be there
+
+	same, err := build.Build(t.Context(), o, s)
+	is.NoErr(err)
+	is.Equal(same, first) // nothing changed
+
+	versions := []build.Result{first}
+	for _, word := range []string{"second", "third"} {
+		write(t, filepath.Join(dir, "main.go"), strings.Replace(hello, "hello", word, 1))
+		next, err := build.Build(t.Context(), o, s)
+		is.NoErr(err)
+		is.Equal(says(t, next.Path), word)
+		versions = append(versions, next)
+	}
+	is.Equal(says(t, versions[1].Path), "second") // may still be started from
+	_, err = os.Stat(first.Path)
+	is.True(os.IsNotExist(err)) // the old one is gone
+	left, err := os.ReadDir(o.Dir)
+	is.NoErr(err)
+	is.Equal(len(left), 2) // nothing else lies about
+	is.True(versions[1].Sum != versions[2].Sum)
+}
+
+// A folder without go.mod is built as a part of the module round it, and for a debugger as well.
+func TestAPackageInsideAModule(t *testing.T) {
+	is := is.New(t)
+	root := folder(t, "go.mod", module,
+		"say/say.go", "package say\n\nconst Word = \"inside\"\n",
+		"cmd/fn/main.go", "package main\n\nimport \"example.test/fn/say\"\n\nfunc main() { println(say.Word) }\n")
+	got, err := build.Build(t.Context(), build.Options{Dir: t.TempDir()}, build.Source{Package: filepath.Join(root, "cmd", "fn"), Debug: true})
+	is.NoErr(err)
+	is.Equal(says(t, got.Path), "inside")
+}
+
+func TestTheFirstExecutableThatRunsIsTaken(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // scripts run on unix alone
+	}
+	is := is.New(t)
+	dir := folder(t, "arm", "\x7fELF", "later", "#!/bin/sh\necho later", "bootstrap", "#!/bin/sh\necho script")
+	for _, name := range []string{"later", "bootstrap"} {
+		is.NoErr(os.Chmod(filepath.Join(dir, name), 0o755))
+	}
+	s := build.Source{Executables: []string{filepath.Join(dir, "none"), filepath.Join(dir, "arm"), filepath.Join(dir, "bootstrap"), filepath.Join(dir, "later")}}
+	got, err := build.Build(t.Context(), build.Options{}, s)
+	is.NoErr(err)
+	is.Equal(got.Path, filepath.Join(dir, "bootstrap"))
+	is.Equal(got.Dir, dir)
+	is.Equal(len(got.Notices), 1)
+	is.True(strings.HasPrefix(got.Notices[0], filepath.Join(dir, "arm")+" is a broken ELF program"))
+
+	write(t, got.Path, "#!/bin/sh\necho changed")
+	again, err := build.Build(t.Context(), build.Options{}, s)
+	is.NoErr(err)
+	is.Equal(again.Path, got.Path)
+	is.True(again.Sum != got.Sum) // the same path, another program
+}
+
+// other returns the running test's own program, made to look like one for another machine.
+func other(t *testing.T) []byte {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(data, []byte("\x7fELF")) {
+		return append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 64)...)
+	}
+	binary.LittleEndian.PutUint16(data[18:], 8) // MIPS
+	return data
+}
+
+func TestAForeignExecutableIsBuiltInstead(t *testing.T) {
+	is := is.New(t)
+	dir := folder(t, "go.mod", module, "main.go", hello)
+	bootstrap := filepath.Join(dir, "bootstrap")
+	is.NoErr(os.WriteFile(bootstrap, other(t), 0o755))
+	got, err := build.Build(t.Context(), build.Options{Dir: t.TempDir()}, build.Source{Executables: []string{bootstrap}, Package: dir})
+	is.NoErr(err)
+	is.Equal(says(t, got.Path), "hello")
+	is.Equal(len(got.Notices), 1)
+	is.True(strings.HasPrefix(got.Notices[0], bootstrap+" is "))
+	is.True(strings.HasSuffix(got.Notices[0], ": built from "+dir+" instead"))
+}
+
+// Headers alone tell what a file is; that of this host is not among them.
+func TestWhatDoesNotRun(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // the words are those of a linux host
+	}
+	elf := func(edit func([]byte)) string {
+		b := make([]byte, 64)
+		copy(b, "\x7fELF\x02\x01\x01")
+		binary.LittleEndian.PutUint16(b[16:], 2) // EXEC
+		binary.LittleEndian.PutUint16(b[18:], map[string]uint16{"amd64": 62, "arm64": 183}[runtime.GOARCH])
+		b[20] = 1
+		binary.LittleEndian.PutUint16(b[52:], 64)
+		edit(b)
+		return string(b)
+	}
+	macho := func(cpu uint32) string {
+		b := make([]byte, 32)
+		binary.LittleEndian.PutUint32(b, 0xfeedfacf)
+		binary.LittleEndian.PutUint32(b[4:], cpu)
+		binary.LittleEndian.PutUint32(b[12:], 2)
+		return string(b)
+	}
+	windows := make([]byte, 512)
+	copy(windows, "MZ")
+	windows[0x3c] = 0x80
+	copy(windows[0x80:], "PE\x00\x00")
+	binary.LittleEndian.PutUint16(windows[0x84:], 0xaa64)
+	loader := elf(func(b []byte) {
+		binary.LittleEndian.PutUint64(b[32:], 64) // program headers
+		binary.LittleEndian.PutUint16(b[54:], 56)
+		binary.LittleEndian.PutUint16(b[56:], 1)
+	})
+	prog := make([]byte, 56)
+	binary.LittleEndian.PutUint32(prog, 3) // INTERP
+	binary.LittleEndian.PutUint64(prog[8:], 120)
+	binary.LittleEndian.PutUint64(prog[32:], 12)
+	loader += string(prog) + "/no/ld-x.so\x00"
+
+	for name, tc := range map[string]struct{ text, want string }{
+		"another machine":        {elf(func(b []byte) { b[18], b[19] = 243, 0 }), "is linux/riscv64, this host is linux/"},
+		"another system":         {elf(func(b []byte) { b[7] = 9 }), "is freebsd/"},
+		"no program":             {elf(func(b []byte) { b[16] = 1 }), "is no program but an ELF file of type ET_REL"},
+		"broken":                 {"\x7fELF\x09", "is a broken ELF program"},
+		"mac":                    {macho(0x0100000c), "is darwin/arm64, this host is linux/"},
+		"windows":                {string(windows), "is windows/arm64, this host is linux/"},
+		"another loader":         {loader, "needs the loader /no/ld-x.so, which this host does not have: build it with CGO_ENABLED=0"},
+		"another interpreter":    {"#! /no/such/shell -e\n", "is a script for /no/such/shell, which this host does not have"},
+		"no interpreter":         {"#!  \n", "is a script without an interpreter"},
+		"nothing after #!":       {"#!", "is a script without an interpreter"},
+		"empty":                  {"", "is no program: it is empty"},
+		"text":                   {"hello there", `is no program: it begins with "hell"; want a linux/`},
+		"a script without x bit": {"#!/bin/sh\n", "is not executable: chmod +x it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			path := filepath.Join(t.TempDir(), "bootstrap")
+			mode := os.FileMode(0o755)
+			if strings.HasPrefix(tc.want, "is not executable") {
+				mode = 0o644
+			}
+			is.NoErr(os.WriteFile(path, []byte(tc.text), mode))
+			_, err := build.Build(t.Context(), build.Options{}, build.Source{Executables: []string{path}})
+			is.True(err != nil)
+			is.True(strings.HasPrefix(err.Error(), "build: nothing to run, and no Go package to build:\n  "+path+" "+tc.want)) // names the file and what is wrong with it
+		})
+	}
+}
+
+func TestProblemsAreTold(t *testing.T) {
+	dir := folder(t, "go.mod", module, "broken/main.go", "package main\n\nfunc main() {\n\tmissing()\n}\n", "lib/lib.go", "package lib\n", "empty/README", "")
+	at := func(name string) string { return filepath.Join(dir, name) }
+	bin := build.Options{Dir: filepath.Join(dir, "bin")}
+	for name, tc := range map[string]struct {
+		o    build.Options
+		s    build.Source
+		want []string
+	}{
+		"nothing is named":   {bin, build.Source{}, []string{"neither an executable nor a Go package is named"}},
+		"nothing is there":   {bin, build.Source{Executables: []string{at("a"), at("b")}}, []string{at("a") + ": no such file", at("b") + ": no such file"}},
+		"a folder":           {bin, build.Source{Executables: []string{at("lib")}}, []string{at("lib") + " is no regular file"}},
+		"no package":         {bin, build.Source{Executables: []string{at("a")}, Package: at("none")}, []string{"package " + at("none") + ": no such folder", at("a") + ": no such file"}},
+		"a file for package": {bin, build.Source{Package: at("go.mod")}, []string{"not a folder"}},
+		"it does not compile": {bin, build.Source{Package: at("broken")},
+			[]string{filepath.Join(at("broken"), "main.go") + ":4:2: undefined: missing"}},
+		"no main package": {bin, build.Source{Package: at("lib")}, []string{"package " + at("lib"), "no main packages to build"}},
+		"no Go files":     {bin, build.Source{Package: at("empty")}, []string{"no Go files in " + at("empty")}},
+		"no Go":           {build.Options{Dir: bin.Dir, Go: at("no-go")}, build.Source{Package: at("broken")}, []string{"no go command to build it with", "install Go"}},
+		"no folder":       {build.Options{}, build.Source{Package: at("broken")}, []string{"set Options.Dir"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			_, err := build.Build(t.Context(), tc.o, tc.s)
+			is.True(err != nil)
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v\nlacks %s", err, want)
+				}
+			}
+		})
+	}
+	is := is.New(t)
+	left, err := os.ReadDir(bin.Dir)
+	is.NoErr(err)
+	is.Equal(len(left), 0) // failed builds leave nothing
+}
+
+func TestABuildIsCancelled(t *testing.T) {
+	is := is.New(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := build.Build(ctx, build.Options{Dir: t.TempDir()}, build.Source{Package: folder(t, "go.mod", module, "main.go", hello)})
+	is.True(err != nil)
+	is.True(strings.Contains(err.Error(), context.Canceled.Error()))
+}
