@@ -286,22 +286,24 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 		}
 	}
 	e.endStreams()
-	if e.server != nil {
-		late(e.server.Shutdown(ctx))
-		errs = append(errs, e.server.Close())
-		e.requests.wait()
-	}
-	if e.listener != nil {
-		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
+	late(e.requests.wait(ctx))
+	// The port is open until here, since functions that what is on record is handed to post through it.
 	if e.triggers != nil {
 		late(e.triggers.Quiet(ctx, lastOf(e.published.Load())))
 		late(e.triggers.Close(ctx))
 	}
 	if e.gateway != nil {
 		late(e.gateway.Close(ctx))
+	}
+	if e.server != nil {
+		late(e.server.Shutdown(ctx))
+		errs = append(errs, e.server.Close())
+		_ = e.requests.wait(context.Background()) // whoever was cut off sees it
+	}
+	if e.listener != nil {
+		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	e.stop()
 	e.background.Wait()

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"strings"
@@ -73,13 +74,20 @@ func (r *requests) leave() {
 	}
 }
 
-// wait lets nobody in any more and returns when everybody is out. It is called once.
-func (r *requests) wait() {
+// wait lets nobody in any more and returns when everybody is out, or when ctx ends.
+func (r *requests) wait(ctx context.Context) error {
 	r.mu.Lock()
-	r.closed, r.over = true, make(chan struct{})
-	if r.n == 0 {
-		close(r.over)
+	if !r.closed {
+		r.closed, r.over = true, make(chan struct{})
+		if r.n == 0 {
+			close(r.over)
+		}
 	}
 	r.mu.Unlock()
-	<-r.over
+	select {
+	case <-r.over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
