@@ -29,6 +29,8 @@ type Options struct {
 	Quiet time.Duration
 	// Clock measures Quiet; nil: the machine's.
 	Clock clock.Clock
+	// Warn is told when Watch may miss changes; nil: nobody is. The next change that is seen mends it.
+	Warn func(error)
 }
 
 // Source says where a function comes from.

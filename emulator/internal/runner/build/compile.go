@@ -43,20 +43,18 @@ func compile(ctx context.Context, o Options, dir string, s Source) (path, sum st
 	}
 	defer os.RemoveAll(work)
 	args := []string{"build", "-o", filepath.Join(work, "out") + string(filepath.Separator), "-buildvcs=false"}
-	switch {
-	case s.Debug:
+	if s.Debug {
 		args = append(args, "-gcflags=all=-N -l")
-	default:
+	} else {
 		args = append(args, "-trimpath")
 	}
-	if s.Entry == "" {
-		args = append(args, "-tags=lambda.norpc")
-	} else {
+	args = append(args, "-tags="+tags(s))
+	if s.Entry != "" {
 		overlay, err := wrap(ctx, o, dir, s.Entry, work)
 		if err != nil {
 			return "", "", err
 		}
-		args = append(args, "-tags="+entryTag, "-overlay="+overlay)
+		args = append(args, "-overlay="+overlay)
 	}
 	if _, err := goCommand(ctx, o, dir, append(args, ".")...); err != nil {
 		return "", "", fmt.Errorf("package %s: %w", dir, err)
@@ -72,6 +70,14 @@ func compile(ctx context.Context, o Options, dir string, s Source) (path, sum st
 	}
 	path, err = keep(store, binary, stem(dir, s), sum)
 	return path, sum, err
+}
+
+// tags are the build tags of the cloud that the source is for.
+func tags(s Source) string {
+	if s.Entry != "" {
+		return entryTag
+	}
+	return "lambda.norpc"
 }
 
 // stem is the part of a binary's name that all versions of its source have.
