@@ -1,0 +1,86 @@
+package queue
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/regcast/regcast/events"
+)
+
+// verdict is what comes of a handled batch. It needs the lock of Queues.
+type verdict struct {
+	c       *consumer
+	now     time.Time
+	took    time.Duration
+	err     error
+	later   *Later
+	good    []*Received
+	resting []*Received
+	until   time.Time // when the first that failed is visible again
+}
+
+func (v *verdict) judge(r *Received, failed bool) {
+	q, l := v.c.queues, v.c.line
+	e, _ := q.held(l, r.Receipt)
+	if !failed {
+		v.good = append(v.good, r)
+	}
+	switch {
+	case e == nil || e.state != inFlight:
+		// Its visibility has ended meanwhile. Who has received it again since has it; deleting it before that still counts.
+		if e != nil && !failed {
+			q.file.gone(e)
+			l.remove(e)
+			return
+		}
+		q.step(events.StepWaiting, v.c.Name, v.now, fmt.Sprintf("the handler took %v, longer than the %v for which the queue %q hides a message: it comes again",
+			v.took.Round(time.Millisecond), l.visibility(), v.c.Queue), nil, r)
+	case failed:
+		v.fail(e, r)
+	default:
+		q.file.gone(e)
+		l.remove(e)
+	}
+}
+
+// fail has a message rest, or gives it up.
+func (v *verdict) fail(e *entry, r *Received) {
+	q, l := v.c.queues, v.c.line
+	last := l.def.MaxReceives > 0 && e.Receives >= l.def.MaxReceives
+	switch {
+	case v.later != nil:
+		e.Receives--
+		e.until = v.now.Add(v.later.After)
+	case l.def.Backoff == nil:
+		e.until = e.took.Add(l.visibility())
+	case last:
+		l.later.drop(e)
+		l.giveUp(e, Exhausted, v.now)
+		return
+	default:
+		e.until = v.now.Add(l.def.Backoff(e.Receives))
+	}
+	v.resting = append(v.resting, r)
+	if v.until.IsZero() || e.until.Before(v.until) {
+		v.until = e.until
+	}
+	e.rests = true
+	q.file.rested(e)
+	l.settle(e, v.now)
+}
+
+// tell makes one step of what went well and one of what did not.
+func (v *verdict) tell() {
+	q := v.c.queues
+	data := map[string]any{"queue": v.c.Queue, "took_ms": float64(v.took) / float64(time.Millisecond)}
+	if n := len(v.good); n > 0 {
+		q.step(events.StepDelivered, v.c.Name, v.now, fmt.Sprintf("%d of %d messages handled in %v", n, n+len(v.resting), v.took.Round(10*time.Microsecond)), data, v.good...)
+	}
+	if n := len(v.resting); n > 0 {
+		why := "the handler named them as failed"
+		if v.err != nil {
+			why = v.err.Error()
+		}
+		q.step(events.StepWaiting, v.c.Name, v.now, fmt.Sprintf("%d messages failed: %s; visible again in %v", n, why, v.until.Sub(v.now)), data, v.resting...)
+	}
+}
