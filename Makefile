@@ -10,12 +10,35 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build ## start the emulator on 127.0.0.1:8080 (ARGS="--data ./data" adds flags)
+run: regcast ## start the emulator on 127.0.0.1:8080 (ARGS="--data ./data" adds flags)
 	@bin/regcast up $(ARGS)
 
-.PHONY: build
-build: ## build bin/regcast
+.PHONY: regcast
+regcast: ## build bin/regcast
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/regcast ./cmd/regcast
+
+# Logical id in template.yaml = folder below functions/aws.
+LAMBDAS := Broadcast=broadcast Connect=connect Default=default Disconnect=disconnect
+
+.PHONY: lambda
+lambda: ## build the functions of template.yaml: dist/lambda/{arm64,x86_64}/ID/bootstrap
+	@for arch in arm64=arm64 x86_64=amd64; do for f in $(LAMBDAS); do \
+	  GOOS=linux GOARCH=$${arch#*=} CGO_ENABLED=0 go build -trimpath -tags lambda.norpc -ldflags '-s -w' \
+	    -o dist/lambda/$${arch%=*}/$${f%=*}/bootstrap ./functions/aws/$${f#*=} || exit 1; done; done
+
+.PHONY: build
+build: regcast lambda ## build everything that ships
+
+ARCH ?= arm64
+.PHONY: sam
+sam: lambda ## lay out .aws-sam/build for ARCH (arm64), as sam build does
+	@rm -rf .aws-sam/build && mkdir -p .aws-sam/build && cp -r dist/lambda/$(ARCH)/. .aws-sam/build/
+	@sed $(foreach f,$(LAMBDAS),-e 's|CodeUri: functions/aws/$(word 2,$(subst =, ,$(f)))$$|CodeUri: $(word 1,$(subst =, ,$(f)))|') \
+	  template.yaml > .aws-sam/build/template.yaml
+
+.PHONY: deploy
+deploy: sam ## sam deploy to AWS (PARAMETERS="Repositories=team/*" and ARGS="--guided" add to it)
+	sam deploy --template-file .aws-sam/build/template.yaml --parameter-overrides Architecture=$(ARCH) $(PARAMETERS) $(ARGS)
 
 .PHONY: install
 install: ## install regcast to GOBIN
@@ -37,11 +60,11 @@ cross: ## compile for every platform we ship, tests included
 	  echo "vet $$target"; GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./... || exit 1; done
 
 .PHONY: conformance
-conformance: build ## the OCI distribution-spec conformance suite, versions 1.1 and dev, against a fresh emulator
+conformance: regcast ## the OCI distribution-spec conformance suite, versions 1.1 and dev, against a fresh emulator
 	bin/regcast exec -- bash -c '.ci/conformance "$$REGCAST_REGISTRY"'
 
 .PHONY: bench
-bench: build ## every figure that the README states, beside its yardstick
+bench: regcast ## every figure that the README states, beside its yardstick
 	go run ./bench -regcast bin/regcast $(ARGS)
 
 .PHONY: fuzz
@@ -52,4 +75,4 @@ fuzz: ## run every fuzz test for FUZZTIME (10s)
 
 .PHONY: clean
 clean: ## remove what the targets made
-	rm -rf bin dist
+	rm -rf bin dist .aws-sam
