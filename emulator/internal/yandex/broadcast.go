@@ -14,7 +14,7 @@ const MaxMessage = 128 << 10
 // broadcast is the target that sends each delivery, as one text message, to all connections of a path: one try, and whoever is not
 // there has missed it.
 type broadcast struct {
-	wiring    Wiring
+	wiring    wiring
 	gatewayID string
 	path      string
 }
@@ -35,7 +35,7 @@ func (b *broadcast) Deliver(ctx context.Context, ds []trigger.Delivery) []trigge
 	if len(ms) == 0 {
 		return out
 	}
-	for i, sent := range b.wiring.Broadcast(ctx, key(b.gatewayID, b.path), ms) {
+	for i, sent := range b.wiring.broadcast(ctx, key(b.gatewayID, b.path), ms) {
 		out[of[i]] = b.outcome(ctx, ds[of[i]], sent)
 	}
 	return out

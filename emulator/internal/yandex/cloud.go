@@ -3,6 +3,7 @@
 package yandex
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/runner"
 	"github.com/regcast/regcast/emulator/internal/trigger"
 	"github.com/regcast/regcast/events"
 	words "github.com/regcast/regcast/events/yandex"
@@ -26,16 +28,28 @@ type Options struct {
 	Note    func(events.Step) // hears of connections that open and close; nil: nobody does
 	Warn    func(string)      // hears once, when it is added, of what is accepted and not emulated; nil: nobody does
 
+	// Invoke calls a function; Functions lists the ids there are, and may change. Nil: there is none.
+	Invoke    func(ctx context.Context, function string, r runner.Request) (runner.Response, error)
+	Functions func() []string
+	// DeadLetter puts what a trigger has given up, the ids of its events with it, into a queue, named by ARN. Nil: there are no queues.
+	DeadLetter func(ctx context.Context, queueID string, body []byte, events []string) error
+	// Context ends the calls to functions that sockets and requests have set off, which go on when the client has left.
+	// Nil: they end by themselves.
+	Context context.Context
+	// Closing is closed when regcast is stopping: triggers then no longer wait before they try again. Nil: never.
+	Closing <-chan struct{}
+
 	// TagOnCreateImage copies the pushed tag into CreateImage events: see words.Wording.
 	TagOnCreateImage bool
 }
 
 // Cloud is one emulated cloud.
 type Cloud struct {
-	gateways *gateways
-	wording  words.Wording
-	wiring   Wiring
-	warn     func(string)
+	gateways    *gateways
+	connections connections
+	wording     words.Wording
+	wiring      wiring
+	warn        func(string)
 
 	mu  sync.Mutex
 	ids map[string]place // triggers by id
@@ -43,7 +57,7 @@ type Cloud struct {
 
 // New makes a cloud without gateways and triggers.
 func New(o Options) *Cloud {
-	d := &door{sockets: o.Gateway, clock: o.Clock, mint: &minter{random: o.Random}, note: o.Note}
+	d := &door{sockets: o.Gateway, clock: o.Clock, mint: &minter{random: o.Random}, note: o.Note, ctx: o.Context}
 	if d.clock == nil {
 		d.clock = clock.Real{}
 	}
@@ -52,6 +66,18 @@ func New(o Options) *Cloud {
 	}
 	if d.note == nil {
 		d.note = func(events.Step) {}
+	}
+	if d.ctx == nil {
+		d.ctx = context.Background()
+	}
+	d.functions = &functions{invoke: o.Invoke, ids: o.Functions}
+	if o.Invoke == nil || o.Functions == nil {
+		d.functions = &functions{
+			invoke: func(context.Context, string, runner.Request) (runner.Response, error) {
+				return runner.Response{}, runner.ErrNoFunction
+			},
+			ids: func() []string { return nil },
+		}
 	}
 	c := &Cloud{
 		gateways: &gateways{door: d, byID: make(map[string]*gatewayHandler)},
@@ -62,7 +88,11 @@ func New(o Options) *Cloud {
 	if c.warn == nil {
 		c.warn = func(string) {}
 	}
-	c.wiring = Wiring{Broadcast: o.Gateway.Broadcast, Paths: c.gateways.paths, Gateways: c.gateways.ids}
+	c.connections = connections{o.Gateway, c.gateways}
+	c.wiring = wiring{
+		broadcast: o.Gateway.Broadcast, paths: c.gateways.paths, gateways: c.gateways.ids,
+		functions: d.functions, deadLetter: o.DeadLetter, clock: d.clock, note: d.note, closing: o.Closing,
+	}
 	return c
 }
 
@@ -77,7 +107,7 @@ func (c *Cloud) ServeGateway(w http.ResponseWriter, r *http.Request, gatewayID s
 	h.ServeHTTP(w, r)
 }
 
-// AddSpec adds a gateway. The file's name is for messages only.
+// AddSpec adds a gateway. The file's name is for messages only. Functions that are not there are warned of.
 func (c *Cloud) AddSpec(gatewayID, file string, data []byte) error {
 	spec, err := ParseSpec(file, data)
 	if err != nil {
@@ -89,10 +119,16 @@ func (c *Cloud) AddSpec(gatewayID, file string, data []byte) error {
 	for _, w := range spec.Warnings {
 		c.warn(w)
 	}
+	for _, f := range spec.functions() {
+		if functions := c.wiring.functions; !functions.has(f.ID) {
+			c.warn(fmt.Sprintf("%v: %s; every call is answered 404", f.at, functions.missing(f.ID)))
+		}
+	}
 	return nil
 }
 
-// Triggers reads a file of triggers and compiles them; an id that another file has is refused. Their gateways must have been added.
+// Triggers reads a file of triggers and compiles them; an id that another file has is refused. Their gateways and functions
+// must be there.
 func (c *Cloud) Triggers(file string, data []byte) ([]trigger.Trigger, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -114,7 +150,7 @@ func (c *Cloud) Triggers(file string, data []byte) ([]trigger.Trigger, error) {
 			problems.Problems = append(problems.Problems, fmt.Sprintf("%v: got %s, which %v has; want an id of its own", at, quote(t.ID), first))
 		}
 		ids[t.ID] = t.at
-		compiled, err := Compile(t, c.wiring)
+		compiled, err := compile(t, c.wiring)
 		var wrong *FileError
 		if errors.As(err, &wrong) {
 			problems.Problems = append(problems.Problems, wrong.Problems...)
@@ -128,6 +164,11 @@ func (c *Cloud) Triggers(file string, data []byte) ([]trigger.Trigger, error) {
 		c.ids[t.ID] = t.at
 		for _, w := range t.Warnings {
 			c.warn(w)
+		}
+		for _, a := range t.Actions {
+			if a.Invoke != nil && a.Invoke.DeadLetter != nil && c.wiring.deadLetter == nil {
+				c.warn(fmt.Sprintf("%v: not emulated: message queues; what is given up is dropped", a.Invoke.queueAt))
+			}
 		}
 	}
 	return out, nil

@@ -1,12 +1,14 @@
 package yandex
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/emulator/internal/gateway"
 	"github.com/regcast/regcast/emulator/internal/trigger"
 	"github.com/regcast/regcast/emulator/internal/trigger/jq"
@@ -14,21 +16,28 @@ import (
 	words "github.com/regcast/regcast/events/yandex"
 )
 
-// Wiring is what compiled triggers reach.
-type Wiring struct {
-	// Broadcast sends messages to every connection of a key; one Sent for each message.
-	Broadcast func(ctx context.Context, key string, ms []gateway.Message) []gateway.Sent
-	// Paths returns the path keys of a gateway, and false when there is no such gateway.
-	Paths func(gatewayID string) ([]string, bool)
-	// Gateways lists the ids of the gateways there are.
-	Gateways func() []string
+// wiring is what compiled triggers reach.
+type wiring struct {
+	// broadcast sends messages to every connection of a key; one Sent for each message.
+	broadcast func(ctx context.Context, key string, ms []gateway.Message) []gateway.Sent
+	// paths returns the path keys of a gateway, and false when there is no such gateway.
+	paths func(gatewayID string) ([]string, bool)
+	// gateways lists the ids of the gateways there are.
+	gateways func() []string
+
+	functions *functions
+	// deadLetter takes what is given up; nil: there are no queues.
+	deadLetter func(ctx context.Context, queueID string, body []byte, events []string) error
+	clock      clock.Clock
+	note       func(events.Step)
+	closing    <-chan struct{} // closed when nothing may wait any more
 }
 
 // key is what the gateway room calls the connections of a path of a gateway. Paths start with "/", so keys do not clash.
 func key(gatewayID, path string) string { return gatewayID + path }
 
-// Compile makes the trigger that the engine runs. The error is a *FileError when a gateway or path is not there or jq does not parse.
-func Compile(t Trigger, w Wiring) (trigger.Trigger, error) {
+// compile makes the trigger that the engine runs. The error is a *FileError when a gateway or path is not there or jq does not parse.
+func compile(t Trigger, w wiring) (trigger.Trigger, error) {
 	out := trigger.Trigger{
 		ID:   t.ID,
 		Name: t.Name,
@@ -43,7 +52,7 @@ func Compile(t Trigger, w Wiring) (trigger.Trigger, error) {
 	}
 	var problems []remark
 	for _, a := range t.Actions {
-		action, wrong := a.compile(w)
+		action, wrong := a.compile(w, t)
 		problems = append(problems, wrong...)
 		out.Actions = append(out.Actions, action)
 	}
@@ -53,19 +62,17 @@ func Compile(t Trigger, w Wiring) (trigger.Trigger, error) {
 	return out, nil
 }
 
-func (a Action) compile(w Wiring) (trigger.Action, []remark) {
+func (a Action) compile(w wiring, t Trigger) (trigger.Action, []remark) {
+	out := trigger.Action{Pack: pack}
 	var problems []remark
+	if a.Broadcast != nil {
+		out.Target, problems = a.Broadcast.target(w)
+	} else {
+		out.Target, problems = a.Invoke.target(w, t)
+	}
 	refuse := func(at place, format string, args ...any) {
 		problems = append(problems, remark{at, fmt.Sprintf(format, args...)})
 	}
-	paths, ok := w.Paths(a.GatewayID)
-	switch {
-	case !ok:
-		refuse(a.gatewayAt, "got %s, which is no gateway here; want %s", quote(a.GatewayID), oneOf(w.Gateways()))
-	case !slices.Contains(paths, a.Path):
-		refuse(a.pathAt, "got %s, which is no path key of the gateway %s; want %s", quote(a.Path), a.GatewayID, oneOf(paths))
-	}
-	out := trigger.Action{Pack: pack, Target: &broadcast{w, a.GatewayID, a.Path}}
 	if a.Filter != "" {
 		program, err := jq.Compile(a.Filter)
 		if err != nil {
@@ -81,6 +88,31 @@ func (a Action) compile(w Wiring) (trigger.Action, []remark) {
 		out.Pack = transform(program)
 	}
 	return out, problems
+}
+
+func (b *Broadcast) target(w wiring) (trigger.Target, []remark) {
+	paths, ok := w.paths(b.GatewayID)
+	switch {
+	case !ok:
+		return nil, []remark{{b.gatewayAt, fmt.Sprintf("got %s, which is no gateway here; want %s", quote(b.GatewayID), oneOf(w.gateways()))}}
+	case !slices.Contains(paths, b.Path):
+		return nil, []remark{{b.pathAt, fmt.Sprintf("got %s, which is no path key of the gateway %s; want %s", quote(b.Path), b.GatewayID, oneOf(paths))}}
+	}
+	return &broadcast{w, b.GatewayID, b.Path}, nil
+}
+
+// target puts a function's targets round one another: each batch for itself, tried several times, then a dead letter.
+func (a *Invoke) target(w wiring, t Trigger) (trigger.Target, []remark) {
+	if !w.functions.has(a.FunctionID) {
+		return nil, []remark{{a.functionAt, w.functions.missing(a.FunctionID)}}
+	}
+	var target trigger.Target = &invoke{w.functions, w.clock, a.FunctionID}
+	target = &retry{target: target, wiring: w, attempts: a.Attempts, interval: a.Interval, triggerID: t.ID, who: cmp.Or(t.Name, t.ID)}
+	queue := ""
+	if a.DeadLetter != nil {
+		queue = a.DeadLetter.QueueID
+	}
+	return &oneByOne{&deadLetters{target, w.deadLetter, queue}}, nil
 }
 
 // accept compares what the engine's index cannot. Names and tags are compared as they are, upper and lower case apart.

@@ -2,10 +2,8 @@ package yandex
 
 import (
 	"cmp"
-	"encoding/json"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,36 +44,6 @@ func parseDummy(o object) *Dummy {
 	return d
 }
 
-// call is what an integration is called with.
-type call struct {
-	parameters []Parameter
-	path       map[string]string
-	query      url.Values
-	header     http.Header
-}
-
-// answer is what an integration answers.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// text tells whether the body is text on a socket; anything else is binary there.
-func (a answer) text() bool {
-	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-	return kind == "application/json" || strings.HasPrefix(kind, "text/")
-}
-
-// failed is the gateway's own answer when there is none from an integration.
-func failed(status int, text string) answer {
-	body, err := json.Marshal(map[string]string{"message": text})
-	if err != nil {
-		panic("yandex: a map of strings did not encode: " + err.Error())
-	}
-	return answer{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: body}
-}
-
 // answer picks the content for the call and fills the parameters in.
 func (d *Dummy) answer(c call) answer {
 	fill := c.filler()
@@ -103,19 +71,10 @@ func (d *Dummy) answer(c call) answer {
 // filler replaces {name} by the value the call has for the declared parameter, or its default. Other braces stay.
 func (c call) filler() *strings.Replacer {
 	var pairs []string
-	for _, p := range c.parameters {
+	for _, p := range c.op.Parameters {
 		value := ""
-		switch p.In {
-		case "path":
-			value = c.path[p.Name]
-		case "query":
-			value = c.query.Get(p.Name)
-		case "header":
-			value = c.header.Get(p.Name)
-		case "cookie":
-			if cookie, err := (&http.Request{Header: c.header}).Cookie(p.Name); err == nil {
-				value = cookie.Value
-			}
+		if values := c.values(p); len(values) > 0 {
+			value = values[0]
 		}
 		pairs = append(pairs, "{"+p.Name+"}", cmp.Or(value, p.Default))
 	}

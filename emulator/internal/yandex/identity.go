@@ -42,6 +42,18 @@ func (m *minter) message(now time.Time) (string, error) {
 	return encode(b[:])[:30], nil
 }
 
+// uuid makes the id of a request.
+func (m *minter) uuid() (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var b [16]byte
+	if _, err := io.ReadFull(m.random, b[:]); err != nil {
+		return "", fmt.Errorf("request id: %w", err)
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // version 4
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), nil
+}
+
 // encode writes five bits a character in [0-9a-v], an alphabet that keeps the order of the bytes.
 func encode(b []byte) string {
 	return base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding).EncodeToString(b)

@@ -1,10 +1,14 @@
 package yandex
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/emulator/internal/gateway"
@@ -27,10 +31,12 @@ const StepOpened = "opened"
 
 // door is what all gateways share: the room of the sockets and what is needed to speak of them.
 type door struct {
-	sockets *gateway.Gateway
-	clock   clock.Clock
-	mint    *minter
-	note    func(events.Step)
+	sockets   *gateway.Gateway
+	functions *functions
+	clock     clock.Clock
+	mint      *minter
+	note      func(events.Step)
+	ctx       context.Context // of the calls to functions: they go on when the client has left, as in the cloud
 }
 
 // gatewayHandler serves one gateway.
@@ -58,7 +64,7 @@ func (h *gatewayHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case op != nil:
-		write(w, r, op.run(call{path: values, query: r.URL.Query(), header: r.Header}))
+		h.plain(w, r, path, op, values)
 	case path.Socket() && r.Method == http.MethodGet:
 		if r.ProtoMajor == 1 { // HTTP/2 has no such headers
 			w.Header().Set("Upgrade", "websocket")
@@ -71,18 +77,43 @@ func (h *gatewayHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// run calls the integration of an operation.
-func (op *Operation) run(c call) answer {
-	switch {
-	case op.Authorizer != "":
-		return failed(http.StatusNotImplemented, "not emulated: the authorizer "+op.Authorizer)
-	case op.Type == "":
-		return failed(http.StatusNotImplemented, "the operation has no integration")
-	case op.Dummy == nil:
-		return failed(http.StatusNotImplemented, "not emulated: "+op.Type+" integration")
+// maxRequest bounds the body of a plain request, in bytes: 2.5 MB.
+const maxRequest = 2_621_440
+
+// plain calls the integration of a plain operation.
+func (h *gatewayHandler) plain(w http.ResponseWriter, r *http.Request, path *Path, op *Operation, values map[string]string) {
+	c := h.call(r, path, op, values)
+	if op.Function != nil {
+		var err error
+		if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest)); err != nil {
+			write(w, r, unread(err))
+			return
+		}
+		c.binary = !isJSON(r.Header)
 	}
-	c.parameters = op.Parameters
-	return op.Dummy.answer(c)
+	a, err := h.door.run(h.door.ctx, c)
+	if err != nil {
+		h.door.note(events.Step{At: h.door.clock.Now(), Room: "gateway", What: events.StepLost, Who: key(h.id, path.Key),
+			Text: fmt.Sprintf("%s %s: %s", r.Method, r.URL.Path, clip(err.Error())), Data: map[string]any{"status": a.status}})
+	}
+	write(w, r, a)
+}
+
+// unread is the answer to a request whose body could not be read.
+func unread(err error) answer {
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) {
+		return failed(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes", tooBig.Limit))
+	}
+	return failed(http.StatusBadRequest, "the body cannot be read: "+err.Error())
+}
+
+// call is what a request says to the integration of op.
+func (h *gatewayHandler) call(r *http.Request, path *Path, op *Operation, values map[string]string) call {
+	return call{
+		op: op, gateway: h.id, resource: path.Key, method: r.Method, host: r.Host, remote: r.RemoteAddr, secure: r.TLS != nil,
+		url: r.URL.RequestURI(), path: values, query: r.URL.Query(), header: r.Header,
+	}
 }
 
 func write(w http.ResponseWriter, r *http.Request, a answer) {
@@ -104,9 +135,8 @@ type socket struct {
 	gateway *gatewayHandler
 	path    *Path
 	id      string
-	values  map[string]string // of the path's parameters
-	header  http.Header       // of the handshake, with the cloud's own
-	opened  chan struct{}     // closed when its opening has been noted
+	call    call          // what all calls have in common: the handshake's
+	opened  chan struct{} // closed when its opening has been noted
 }
 
 // connect runs the connect integration and lets the client in if that answers 2xx.
@@ -123,16 +153,20 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 		write(w, r, failed(http.StatusInternalServerError, err.Error()))
 		return
 	}
-	s := &socket{gateway: h, path: path, id: id, values: values, header: r.Header.Clone(), opened: make(chan struct{})}
-	s.header.Set(headerConnectionID, id)
-	s.header.Set(headerConnectedAt, strconv.FormatInt(h.door.clock.Now().UnixMilli(), 10))
+	now := h.door.clock.Now().UnixMilli()
+	s := &socket{gateway: h, path: path, id: id, call: h.call(r, path, nil, values), opened: make(chan struct{})}
+	s.call.header = r.Header.Clone()
+	s.call.header.Set(headerConnectionID, id)
+	s.call.header.Set(headerConnectedAt, strconv.FormatInt(now, 10))
+	s.call.socket = &occasion{id: id, connectedAt: now}
 
 	a := answer{status: http.StatusOK}
 	switch {
 	case path.Connect != nil:
-		c := s.call("CONNECT")
-		c.query = r.URL.Query()
-		a = path.Connect.run(c)
+		var err error
+		if a, err = h.door.run(h.door.ctx, s.about("CONNECT", http.MethodGet, path.Connect)); err != nil {
+			s.note(events.StepLost, "CONNECT: "+clip(err.Error()), map[string]any{"status": a.status})
+		}
 	case path.guarded != "":
 		a = failed(http.StatusNotImplemented, "not emulated: the authorizer "+path.guarded)
 	}
@@ -140,7 +174,7 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 		write(w, r, a)
 		return
 	}
-	s.header = path.kept(s.header)
+	s.call.header, s.call.query, s.call.url = path.kept(s.call.header), nil, strings.Clone(s.call.url)
 	accepted := gateway.Socket{
 		ID:          id,
 		Path:        key(h.id, path.Key),
@@ -171,6 +205,9 @@ func (p *Path) kept(header http.Header) http.Header {
 		if op == nil {
 			continue
 		}
+		if op.Function != nil {
+			return header // it gets them all
+		}
 		keep("Accept")
 		for _, parameter := range op.Parameters {
 			switch parameter.In {
@@ -184,11 +221,14 @@ func (p *Path) kept(header http.Header) http.Header {
 	return out
 }
 
-// call is the request to an integration of this connection.
-func (s *socket) call(event string) call {
-	header := s.header.Clone()
-	header.Set(headerEventType, event)
-	return call{path: s.values, header: header}
+// about is the call to an integration of this connection for an event.
+func (s *socket) about(event, method string, op *Operation) call {
+	c, o := s.call, *s.call.socket
+	o.event = event
+	c.op, c.method, c.socket = op, method, &o
+	c.header = c.header.Clone()
+	c.header.Set(headerEventType, event)
+	return c
 }
 
 // message takes a message from the client to the integration, and its answer back.
@@ -202,13 +242,18 @@ func (s *socket) message(id string, m gateway.Message) {
 		s.note(events.StepLost, err.Error(), nil)
 		return
 	}
-	c := s.call("MESSAGE")
+	c := s.about("MESSAGE", http.MethodPost, s.path.Message)
+	c.body, c.binary, c.socket.message = m.Data, m.Binary, messageID
 	c.header.Set(headerMessageID, messageID)
+	c.header.Set("Content-Length", strconv.Itoa(len(m.Data)))
 	c.header.Set("Content-Type", "application/json")
 	if m.Binary {
 		c.header.Set("Content-Type", "application/octet-stream")
 	}
-	a := s.path.Message.run(c)
+	a, err := d.run(d.ctx, c)
+	if err != nil {
+		s.note(events.StepLost, "MESSAGE "+messageID+": "+clip(err.Error()), map[string]any{"status": a.status})
+	}
 	if back := a.message(); back != nil {
 		if err := d.sockets.Send(id, *back); err != nil {
 			s.note(events.StepLost, fmt.Sprintf("the answer to a message of %s: %v", id, err), nil)
@@ -224,12 +269,15 @@ func (s *socket) closed(info gateway.Info, code int, reason string) {
 		text += " " + reason
 	}
 	if op := s.path.Disconnect; op != nil {
-		c := s.call("DISCONNECT")
+		c := s.about("DISCONNECT", http.MethodDelete, op)
+		c.socket.code, c.socket.reason = code, reason
 		c.header.Set(headerDisconnectStatus, strconv.Itoa(code))
-		if reason != "" {
-			c.header.Set(headerDisconnectReason, reason)
-		}
-		if a := op.run(c); a.status == http.StatusNotImplemented {
+		c.header.Set(headerDisconnectReason, reason)
+		d := s.gateway.door
+		switch a, err := d.run(d.ctx, c); {
+		case err != nil:
+			text += fmt.Sprintf(" (disconnect: %s)", clip(err.Error()))
+		case a.status == http.StatusNotImplemented:
 			text += fmt.Sprintf(" (disconnect: %s)", a.body)
 		}
 	}

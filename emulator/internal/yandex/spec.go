@@ -2,7 +2,9 @@ package yandex
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,9 +38,11 @@ func (p *Path) Socket() bool { return p.Connect != nil || p.Message != nil || p.
 
 // Operation is what is done for one kind of request.
 type Operation struct {
+	ID         string // operationId, or one made up: 64 hexadecimal digits
 	Parameters []Parameter
-	Type       string // of the integration: "dummy", "cloud_functions", …; empty: none
-	Dummy      *Dummy // only if Type is "dummy"
+	Type       string    // of the integration: "dummy", "cloud_functions", …; empty: none
+	Dummy      *Dummy    // only if Type is "dummy"
+	Function   *Function // only if Type is "cloud_functions"
 	// Authorizer names the security scheme that guards the operation; empty: none.
 	Authorizer string
 }
@@ -58,7 +62,8 @@ const (
 	integrationKey = "x-yc-apigateway-integration"
 	authorizerKey  = "x-yc-apigateway-authorizer"
 
-	dummyType = "dummy"
+	dummyType    = "dummy"
+	functionType = "cloud_functions"
 )
 
 func socketKeys() []string { return []string{connectKey, messageKey, disconnectKey} }
@@ -68,7 +73,7 @@ func methods() []string {
 }
 
 func integrations() []string {
-	return []string{dummyType, "cloud_functions", "serverless_containers", "http", "object_storage", "cloud_datasphere",
+	return []string{dummyType, functionType, "serverless_containers", "http", "object_storage", "cloud_datasphere",
 		"cloud_datastreams", "cloud_ymq", "cloud_ydb"}
 }
 
@@ -195,7 +200,7 @@ func (r specReader) path(m member) *Path {
 		if !o.get(key).given() {
 			return nil
 		}
-		return r.operation(o.get(key), shared)
+		return r.operation(m.key+" "+key, o.get(key), shared)
 	}
 	p.Connect, p.Message, p.Disconnect = operation(connectKey), operation(messageKey), operation(disconnectKey)
 	for _, key := range socketKeys() {
@@ -234,10 +239,14 @@ func (r specReader) warnOfUndeclared(f field, p *Path) {
 	}
 }
 
-func (r specReader) operation(f field, shared []Parameter) *Operation {
+// operation reads one; name tells it from all others of the specification.
+func (r specReader) operation(name string, f field, shared []Parameter) *Operation {
 	o := f.strict(integrationKey, "tags", "summary", "description", "externalDocs", "operationId", "parameters", "requestBody",
 		"responses", "callbacks", "deprecated", "security", "servers")
-	op := &Operation{Parameters: r.parameters(o.get("parameters"), shared), Authorizer: r.guard}
+	op := &Operation{ID: o.get("operationId").text(), Parameters: r.parameters(o.get("parameters"), shared), Authorizer: r.guard}
+	if op.ID == "" {
+		op.ID = fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
+	}
 	if o.get("security").given() {
 		op.Authorizer = o.authorizer()
 	}
@@ -255,6 +264,8 @@ func (r specReader) operation(f field, shared []Parameter) *Operation {
 	case op.Type == "":
 	case op.Type == dummyType:
 		op.Dummy = parseDummy(i)
+	case op.Type == functionType:
+		op.Function = parseFunction(i)
 	case slices.Contains(integrations(), op.Type):
 		kind.warn("not emulated: %s integration; every request is answered 501", op.Type)
 	default:
@@ -300,6 +311,20 @@ func (r specReader) parameters(f field, shared []Parameter) []Parameter {
 		out = slices.DeleteFunc(out, func(q Parameter) bool { return q.Name == p.Name && q.In == p.In })
 		out = append(out, p)
 	}
+	return out
+}
+
+// functions lists the integrations that call functions, in the order of the file.
+func (s *Spec) functions() []*Function {
+	var out []*Function
+	for _, p := range s.Paths {
+		for _, op := range append(slices.Collect(maps.Values(p.Methods)), p.Connect, p.Message, p.Disconnect) {
+			if op != nil && op.Function != nil {
+				out = append(out, op.Function)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *Function) int { return cmp.Compare(a.at.line, b.at.line) })
 	return out
 }
 

@@ -145,8 +145,8 @@ func TestWrongSpecsAreRefusedWithFileAndLine(t *testing.T) {
 
 func TestWhatIsNotEmulatedIsWarnedOf(t *testing.T) {
 	for _, tc := range []struct{ name, old, new, want string }{
-		{"integration", "type: dummy\n        http_code", "type: cloud_functions\n        http_code",
-			`s:15: paths./rooms/{room}.x-yc-apigateway-websocket-connect.x-yc-apigateway-integration.type: not emulated: cloud_functions integration; every request is answered 501`},
+		{"integration", "type: dummy\n        http_code", "type: serverless_containers\n        http_code",
+			`s:15: paths./rooms/{room}.x-yc-apigateway-websocket-connect.x-yc-apigateway-integration.type: not emulated: serverless_containers integration; every request is answered 501`},
 		{"authorizer", "operationId: come", "security: [{keys: []}]",
 			`s:9: paths./rooms/{room}.x-yc-apigateway-websocket-connect: not emulated: the authorizer keys; every request is answered 501`},
 		{"no integration", "      x-yc-apigateway-integration:\n        type: dummy\n        content:\n          text/plain", "      x-content:\n        content:\n          text/plain",
@@ -169,6 +169,7 @@ func FuzzParseSpec(f *testing.F) {
 	f.Add([]byte(chatSpec))
 	f.Add(specOf("/", "/{a}", "/{b+}"))
 	f.Add([]byte(`{"openapi":"3.0.0","paths":{"/a":{"$ref":"#/paths/~1a"}},"security":[{}]}`))
+	f.Add([]byte("openapi: 3.0.0\npaths: {/a: {get: {x-yc-apigateway-integration: {type: cloud_functions, function_id: d4e, context: {a: [1, .nan]}}}}}"))
 	f.Add([]byte("openapi: 3.0.0\npaths: &p\n  /a: *p\n  <<: *p\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		spec, err := yandex.ParseSpec("s", data)
@@ -184,8 +185,8 @@ func FuzzParseSpec(f *testing.F) {
 		}
 		for _, p := range spec.Paths {
 			for _, op := range []*yandex.Operation{p.Connect, p.Message, p.Disconnect} {
-				if op != nil && (op.Type == "dummy") != (op.Dummy != nil) {
-					t.Fatalf("%s has a dummy that cannot answer", p.Key)
+				if op != nil && ((op.Type == "dummy") != (op.Dummy != nil) || (op.Type == "cloud_functions") != (op.Function != nil)) {
+					t.Fatalf("%s has an integration that cannot answer", p.Key)
 				}
 			}
 		}

@@ -21,6 +21,15 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
+// clip keeps a text that somebody else wrote short.
+func clip(s string) string {
+	const most = 300
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
 func snake(key string) string {
 	var b strings.Builder
 	for _, r := range key {

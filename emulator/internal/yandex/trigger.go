@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/regcast/regcast/emulator/internal/trigger/jq"
 	words "github.com/regcast/regcast/events/yandex"
 )
 
@@ -38,27 +37,13 @@ type Source struct {
 	Cutoff     time.Duration
 }
 
-// Action is one broadcast of each batch.
-type Action struct {
-	GatewayID        string
-	Path             string // a path key of the gateway's specification, not a URL
-	ServiceAccountID string
-	Filter           string // jq over one message; empty: all
-	Transformer      string // jq over the whole batch; empty: as it is
-
-	gatewayAt, pathAt, filterAt, transformerAt place
-}
-
 const (
 	enumPrefix = "CONTAINER_REGISTRY_EVENT_TYPE_"
 
-	maxCount    = 1000
-	maxBytes    = 65536
-	minCutoff   = time.Second
-	maxCutoff   = 60 * time.Second
-	maxFilter   = 1024
-	maxJQ       = 65536
-	maxAttempts = 5
+	maxCount  = 1000
+	maxBytes  = 65536
+	minCutoff = time.Second
+	maxCutoff = 60 * time.Second
 
 	dflt = "the default one is " // how an error names a default id
 )
@@ -188,13 +173,14 @@ func (o object) only(fields []string) (string, bool) {
 	return "", false
 }
 
-// emulated tells whether the one field given is the one that regcast has; the others of the cloud are refused by name.
-func (o object) emulated(fields []string, ours string) bool {
+// emulated names the one field given if it is one of those that regcast has; the others of the cloud are refused by name.
+func (o object) emulated(fields []string, ours ...string) (string, bool) {
 	name, ok := o.only(fields)
-	if ok && name != ours {
-		o.get(name).refuse("not emulated: %s; emulated: %s", name, ours)
+	if ok && !slices.Contains(ours, name) {
+		o.get(name).refuse("not emulated: %s; emulated: %s", name, strings.Join(ours, ", "))
+		return "", false
 	}
-	return ok && name == ours
+	return name, ok
 }
 
 // parseRule reads v1's rule.
@@ -202,22 +188,18 @@ func parseRule(f field) (Source, []Action) {
 	kinds := []string{"container_registry", "timer", "message_queue", "iot_message", "iot_broker_message", "object_storage",
 		"cloud_logs", "logging", "billing_budget", "data_stream", "mail"}
 	rule := f.object(kinds...)
-	if !rule.emulated(kinds, "container_registry") {
+	if _, ok := rule.emulated(kinds, "container_registry"); !ok {
 		return Source{}, nil
 	}
-	actions := []string{"gateway_websocket_broadcast", "invoke_function", "invoke_container", "start_workflow"}
 	o := rule.get("container_registry").object(slices.Concat(
-		[]string{"event_type", "registry_id", "image_name", "tag", "batch_settings"}, actions)...)
+		[]string{"event_type", "registry_id", "image_name", "tag", "batch_settings", withRetryKey}, actionsV1())...)
 	s := parseFilters(o)
 	if batch := o.get("batch_settings"); batch.given() {
 		b := batch.object("size", "cutoff")
 		s.Count = max(1, b.get("size").number(0, maxCount))
 		s.Cutoff = b.get("cutoff").required(`seconds from 1s to 60s, such as "10s"`).seconds(minCutoff, maxCutoff)
 	}
-	if !o.emulated(actions, "gateway_websocket_broadcast") {
-		return s, nil
-	}
-	return s, []Action{parseBroadcast(o.get("gateway_websocket_broadcast"))}
+	return s, []Action{parseActionV1(o)}
 }
 
 // parseSource reads v2's source.
@@ -225,7 +207,7 @@ func parseSource(f field) Source {
 	kinds := []string{"container_registry", "timer", "ymq", "yds", "mail", "billing_budget", "logging", "object_storage",
 		"iot_message", "iot_broker_message", "telegram_message", "yandex_messenger", "max_message", "yandex_forms"}
 	source := f.object(kinds...)
-	if !source.emulated(kinds, "container_registry") {
+	if _, ok := source.emulated(kinds, "container_registry"); !ok {
 		return Source{}
 	}
 	o := source.get("container_registry").object("event_type", "registry_id", "image_name", "tag", "batch_settings")
@@ -310,75 +292,4 @@ func shortType(enum string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// parseActions reads v2's list.
-func parseActions(f field) []Action {
-	kinds := []string{"gateway_websocket_broadcast", "invoke_function", "invoke_container", "start_workflow", "agent_runtime_call"}
-	var out []Action
-	for _, item := range f.items() {
-		o := item.object(slices.Concat(kinds, []string{"filter", "transformer", "retry_policy", "dead_letter"})...)
-		var a Action
-		if o.emulated(kinds, "gateway_websocket_broadcast") {
-			a = parseBroadcast(o.get("gateway_websocket_broadcast"))
-		}
-		a.Filter, a.filterAt = parseJQ(o.get("filter"), maxFilter)
-		a.Transformer, a.transformerAt = parseJQ(o.get("transformer"), maxJQ)
-		parseRetry(o.get("retry_policy"))
-		parseDeadLetter(o.get("dead_letter"))
-		out = append(out, a)
-	}
-	if f.got() == "a list" && len(out) == 0 {
-		f.refuse("got an empty list, want at least one action")
-	}
-	return out
-}
-
-func parseBroadcast(f field) Action {
-	o := f.object("gateway_id", "path", "service_account_id")
-	return Action{
-		gatewayAt:        o.get("gateway_id").at,
-		pathAt:           o.get("path").at,
-		GatewayID:        o.get("gateway_id").required("the id of a gateway; " + dflt + GatewayID).id(),
-		Path:             o.get("path").required("a path key of the gateway's specification, such as /ws").text(),
-		ServiceAccountID: o.get("service_account_id").required("the id of a service account; " + dflt + ServiceAccountID).id(),
-	}
-}
-
-func parseJQ(f field, limit int) (string, place) {
-	if !f.given() {
-		return "", f.at
-	}
-	program := f.object("jq").get("jq").required("a jq program")
-	src := program.shorter(limit)
-	if src != "" && len(src) <= limit {
-		if _, err := jq.Compile(src); err != nil {
-			program.refuse("%s", wrongJQ(src, err))
-		}
-	}
-	return src, program.at
-}
-
-func wrongJQ(src string, err error) string {
-	return fmt.Sprintf("got %s, want a jq program: %v", quote(src), err)
-}
-
-func parseRetry(f field) {
-	if !f.given() {
-		return
-	}
-	o := f.object("retry_attempts", "interval")
-	o.get("retry_attempts").number(1, maxAttempts)
-	o.get("interval").required(`seconds from 10s to 60s, such as "10s"`).seconds(10*time.Second, time.Minute)
-	f.warn("accepted, not used: a broadcast is tried once")
-}
-
-func parseDeadLetter(f field) {
-	if !f.given() {
-		return
-	}
-	q := f.object("dead_letter_queue").get("dead_letter_queue").required("a queue").object("queue_arn", "service_account_id", "message_attributes")
-	q.get("queue_arn").required("the ARN of a queue").text()
-	q.get("service_account_id").required("the id of a service account").id()
-	f.warn("accepted, not used: a broadcast has no dead letters")
 }

@@ -84,7 +84,16 @@ status: ACTIVE
 func plain(t yandex.Trigger) string {
 	s := fmt.Sprintf("%s %s %s %v %+v paused=%t", t.ID, t.FolderID, t.Name, t.Labels, t.Source, t.Paused)
 	for _, a := range t.Actions {
-		s += fmt.Sprintf(" | %s %s %s %s %s", a.GatewayID, a.Path, a.ServiceAccountID, a.Filter, a.Transformer)
+		if b := a.Broadcast; b != nil {
+			s += fmt.Sprintf(" | to %s%s as %s", b.GatewayID, b.Path, b.ServiceAccountID)
+		}
+		if i := a.Invoke; i != nil {
+			s += fmt.Sprintf(" | call %s %s as %s, %d more in %v", i.FunctionID, i.Tag, i.ServiceAccountID, i.Attempts, i.Interval)
+			if i.DeadLetter != nil {
+				s += fmt.Sprintf(", then %s as %s", i.DeadLetter.QueueID, i.DeadLetter.ServiceAccountID)
+			}
+		}
+		s += fmt.Sprintf(" %s %s", a.Filter, a.Transformer)
 	}
 	return s
 }
@@ -102,7 +111,7 @@ func TestAllPrintsOfATriggerReadTheSame(t *testing.T) {
 					Types: []string{words.CreateImage, words.CreateImageTag}, RegistryID: "crpmine", ImageName: "ubuntu", Tag: "22.04",
 					Count: 3, Cutoff: 20 * time.Second,
 				},
-				Actions: []yandex.Action{{GatewayID: "d5dmine", Path: "/rooms/{room}", ServiceAccountID: "ajemine"}},
+				Actions: []yandex.Action{{Broadcast: &yandex.Broadcast{GatewayID: "d5dmine", Path: "/rooms/{room}", ServiceAccountID: "ajemine"}}},
 			}))
 			is.Equal(len(ts[0].Warnings), 0)
 		})
@@ -176,14 +185,14 @@ func TestWrongTriggersAreRefusedWithFileAndLine(t *testing.T) {
 			[]string{`f.yaml:8: rule.container_registry: got gateway_websocket_broadcast and invoke_function, want exactly one of them`}},
 		{"no action", v1YAML, broadcast, "",
 			[]string{`f.yaml:8: rule.container_registry: got none of its kinds, want exactly one of gateway_websocket_broadcast, invoke_function, invoke_container, start_workflow`}},
-		{"another action", v1YAML, broadcast, "    invoke_function: {function_id: d4e}\n",
-			[]string{`f.yaml:18: rule.container_registry.invoke_function: not emulated: invoke_function; emulated: gateway_websocket_broadcast`}},
+		{"another action", v1YAML, broadcast, "    invoke_container: {container_id: bba}\n",
+			[]string{`f.yaml:18: rule.container_registry.invoke_container: not emulated: invoke_container; emulated: gateway_websocket_broadcast, invoke_function`}},
 		{"another rule", "name: tick\nrule:\n  timer: {cron_expression: '* * * * ? *'}\n", "tick", "tick",
 			[]string{`f.yaml:3: rule.timer: not emulated: timer; emulated: container_registry`}},
 		{"v2: another source", v2YAML, "container_registry", "object_storage",
 			[]string{`f.yaml:8: source.object_storage: not emulated: object_storage; emulated: container_registry`}},
-		{"v2: another action", v2YAML, "gateway_websocket_broadcast", "invoke_function",
-			[]string{`f.yaml:19: action[0].invoke_function: not emulated: invoke_function; emulated: gateway_websocket_broadcast`}},
+		{"v2: another action", v2YAML, "gateway_websocket_broadcast", "start_workflow",
+			[]string{`f.yaml:19: action[0].start_workflow: not emulated: start_workflow; emulated: gateway_websocket_broadcast, invoke_function`}},
 		{"v2: no name", v2YAML, "name: my-trigger\n", "", []string{`f.yaml:1: name: got nothing, want a name (v2 demands one)`}},
 		{"v2: neither count nor bytes", v2YAML, "      max_count: \"3\"\n", "",
 			[]string{`f.yaml:15: source.container_registry.batch_settings: got neither max_count nor max_bytes, want one of them above 0`}},
