@@ -148,7 +148,7 @@ func (q *Queues) with(name string, do func(l *line, now time.Time) error) error 
 		return fmt.Errorf("%w: %q", ErrNoQueue, name)
 	}
 	now := q.clock.Now()
-	l.advance(now)
+	q.advance(now) // all: another line's dead come to this one
 	defer q.touch(l)
 	return do(l, now)
 }
