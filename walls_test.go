@@ -41,8 +41,23 @@ var own = map[string][]string{
 		"emulator/internal/template", "emulator/internal/dynamodb", "emulator/internal/clock", "emulator/internal/journal", "emulator/internal/registry",
 		"emulator/internal/trigger", "emulator/internal/gateway", "emulator/internal/yandex"},
 	"emulator/emulatortest": {"events", "events/yandex", "emulator", "emulator/internal/clock"},
-	"cmd/regcast":           {"events", "events/yandex", "emulator"},
-	"bench":                 {},
+
+	"functions/wish":           {"events/yandex"},
+	"functions/token":          {},
+	"functions/gateway":        {},
+	"functions/store":          {"functions/wish"},
+	"functions/socket":         {"functions/wish"},
+	"functions/broadcast":      {"events/ecr", "events/yandex", "functions/gateway", "functions/store", "functions/wish"},
+	"functions/config":         {"functions/broadcast", "functions/gateway", "functions/socket", "functions/store", "functions/token"},
+	"functions/aws":            {"functions/config", "functions/socket"},
+	"functions/aws/connect":    {"functions/aws", "functions/socket"},
+	"functions/aws/disconnect": {"functions/aws", "functions/socket"},
+	"functions/aws/default":    {"functions/aws", "functions/socket"},
+	"functions/aws/broadcast":  {"functions/aws"},
+	"functions/yandex":         {"functions/broadcast", "functions/config", "functions/socket"},
+
+	"cmd/regcast": {"events", "events/yandex", "emulator"},
+	"bench":       {},
 }
 
 // only says which libraries live behind which rooms' walls. A library stands for the packages below it.

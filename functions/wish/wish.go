@@ -1,0 +1,186 @@
+// Package wish says which registry events a connection wants.
+//
+// A client states its wish in the query string when it connects, or in a message on the open socket:
+//
+//	?image=team/app&image=infra/*&tag=v*&events=create-image-tag,delete-image
+//
+// Every key may be repeated or hold a list separated by commas, and may be left out, which means all. An event is wanted when one
+// image, one tag and one event type match. In patterns * stands for any run of characters, slashes included, and ? for one character.
+// An event without a tag matches no tag pattern.
+package wish
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/regcast/regcast/events/yandex"
+)
+
+// MaxPatterns is how many images, and how many tags, one wish may name: what a connection writes fits one request of the store.
+const MaxPatterns = 20
+
+const maxLength = 300 // of one pattern: registry id, slash and the longest name of a repository
+
+// Wish is what one connection wants. An empty list means all. The zero Wish wants everything.
+type Wish struct {
+	Images []string
+	Tags   []string
+	Events []string // create-image, delete-image, create-image-tag, delete-image-tag
+}
+
+// Event is what a wish is held against.
+type Event struct {
+	Repository string // without a registry id
+	Registry   string // the registry's id; may be empty
+	Tag        string
+	Type       string // in the short spelling: "create-image-tag"
+}
+
+// FromQuery reads a wish from a query string. Keys that are none of a wish's are left to others (an authorizer's token), but for
+// those that look like a slip of the pen. The error is one for the client to read, and names every problem.
+func FromQuery(query url.Values) (Wish, error) {
+	var problems []error
+	for slip, key := range map[string]string{"images": "image", "tags": "tag", "event": "events"} {
+		if query.Has(slip) {
+			problems = append(problems, fmt.Errorf("%s: no such key; say %s", slip, key))
+		}
+	}
+	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	w, err := New(query["image"], query["tag"], query["events"])
+	return w, errors.Join(append(problems, err)...)
+}
+
+// New makes a wish of lists whose elements may themselves be lists separated by commas. The result is in one form whatever order and
+// repetition it was stated in, so that equal wishes are equal strings.
+func New(images, tags, types []string) (Wish, error) {
+	w := Wish{Images: split(images), Tags: split(tags), Events: split(types)}
+	problems := append(check("image", w.Images, imageCharacters), check("tag", w.Tags, tagCharacters)...)
+	for _, t := range w.Events {
+		if !slices.Contains(yandex.Types(), t) {
+			problems = append(problems, fmt.Errorf("events: no event type %q; allowed: %s", clip(t), strings.Join(yandex.Types(), ", ")))
+		}
+	}
+	for _, list := range []struct {
+		key    string
+		stated []string
+		kept   []string
+	}{{"image", images, w.Images}, {"tag", tags, w.Tags}, {"events", types, w.Events}} {
+		if len(list.stated) > 0 && len(list.kept) == 0 {
+			problems = append(problems, fmt.Errorf("%s: empty; leave it out to mean all", list.key))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return Wish{}, err
+	}
+	return w, nil
+}
+
+const (
+	imageCharacters = "abcdefghijklmnopqrstuvwxyz0123456789._-/*?"
+	tagCharacters   = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-*?"
+)
+
+func check(key string, patterns []string, allowed string) []error {
+	var problems []error
+	if len(patterns) > MaxPatterns {
+		problems = append(problems, fmt.Errorf("%s: %d patterns; at most %d", key, len(patterns), MaxPatterns))
+	}
+	for _, p := range patterns {
+		if len(p) > maxLength {
+			problems = append(problems, fmt.Errorf("%s: %q: %d bytes; at most %d", key, clip(p), len(p), maxLength))
+		} else if i := strings.IndexFunc(p, func(r rune) bool { return !strings.ContainsRune(allowed, r) }); i >= 0 {
+			problems = append(problems, fmt.Errorf("%s: %q: %q cannot stand in a pattern; allowed: %s", key, clip(p), firstRune(p[i:]), describe(allowed)))
+		}
+	}
+	return problems
+}
+
+func describe(allowed string) string {
+	if allowed == imageCharacters {
+		return "a-z 0-9 . _ - / and * ?"
+	}
+	return "A-Z a-z 0-9 . _ - and * ?"
+}
+
+func firstRune(s string) string {
+	for _, r := range s {
+		return string(r)
+	}
+	return ""
+}
+
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "…"
+	}
+	return s
+}
+
+func split(lists []string) []string {
+	var all []string
+	for _, list := range lists {
+		for item := range strings.SplitSeq(list, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				all = append(all, item)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// String is the wish as a query string; Parse reads it back.
+func (w Wish) String() string {
+	query := url.Values{}
+	for key, list := range map[string][]string{"image": w.Images, "tag": w.Tags, "events": w.Events} {
+		if len(list) > 0 {
+			query.Set(key, strings.Join(list, ","))
+		}
+	}
+	return query.Encode()
+}
+
+// Parse reads what String wrote.
+func Parse(s string) (Wish, error) {
+	query, err := url.ParseQuery(s)
+	if err != nil {
+		return Wish{}, fmt.Errorf("wish: %q: %w", s, err)
+	}
+	return FromQuery(query)
+}
+
+// Match tells whether the wish's owner wants e. An image may be stated with the registry's id before it or without.
+func (w Wish) Match(e Event) bool {
+	return (len(w.Events) == 0 || slices.Contains(w.Events, e.Type)) &&
+		(len(w.Tags) == 0 || e.Tag != "" && slices.ContainsFunc(w.Tags, func(p string) bool { return glob(p, e.Tag) })) &&
+		(len(w.Images) == 0 || slices.ContainsFunc(w.Images, func(p string) bool {
+			return glob(p, e.Repository) || e.Registry != "" && glob(p, e.Registry+"/"+e.Repository)
+		}))
+}
+
+// IsPattern tells whether an image of a wish stands for more than the one repository that it spells.
+func IsPattern(image string) bool { return strings.ContainsAny(image, "*?") }
+
+// glob matches in time len(pattern) × len(name) at worst: after a mismatch only the last star moves on.
+func glob(pattern, name string) bool {
+	p, n, star, resume := 0, 0, -1, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, resume = p, n
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
+			p++
+			n++
+		case star >= 0:
+			resume++
+			p, n = star+1, resume
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
