@@ -5,61 +5,265 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
+	"github.com/regcast/regcast/events"
 )
 
-// Errors of Invoke. What the function itself did wrong is no error: see Response.FunctionError.
-var (
-	ErrNoFunction = errors.New("runner: no such function")
-	ErrThrottled  = errors.New("runner: too many invocations at once")
-	ErrTooBig     = errors.New("runner: payload too big")
-	ErrClosed     = errors.New("runner: closed")
-)
-
-// Invoker is a function in this process: lambda.Handler of aws-lambda-go is one.
-type Invoker interface {
-	Invoke(ctx context.Context, payload []byte) ([]byte, error)
+// Options are the runner's doors. Log and Note are called from several goroutines at once. The zero value runs functions.
+type Options struct {
+	// Clock drives the limits: timeouts, init phase, idle environments. A process has the machine's clock and is told its deadline by it.
+	Clock clock.Clock // nil: clock.Real
+	// Limit is how many invocations of one function there are at once, waiting ones included, before ErrThrottled. 0: 1000.
+	Limit int
+	// Processes is how many environments one function has at once; further invocations wait for one, first come first served, and the
+	// wait is not on their time. 0: 4 for each processor, at least 16.
+	Processes int
+	Idle      time.Duration // a warm environment that is not used for so long is ended; 0: 10 minutes
+	Dir       string        // for builds and every environment's /tmp; empty: a temporary folder that Close removes
+	Region    string        // AWS_REGION; empty: us-east-1
+	// Host is the environment of this machine, as "K=V". Only the few variables without which programs do not start reach processes;
+	// never credentials or profiles.
+	Host []string
+	// Env is what the house gives to every process: credentials, endpoints, proxy.
+	Env   func(Function) map[string]string
+	Log   func(function string, line []byte) // one line without its end, valid during the call
+	Note  func(events.Step)
+	Watch bool // rebuild and swap a function when its source or executable changes
 }
 
-// Function is a definition. Name is unique.
-type Function struct {
-	Name string
-	ARN  string // what Lambda-Runtime-Invoked-Function-Arn tells; empty: no such header
+// Runner runs functions. All methods may be called at once.
+type Runner struct {
+	o       Options
+	limit   int
+	procs   int
+	temp    bool            // o.Dir is ours to remove
+	closing context.Context // ends when Close begins
+	stop    context.CancelFunc
+	dead    context.Context // ends when Close runs out of time: nothing may go on
+	kill    context.CancelFunc
+	setting sync.Mutex // one Set at a time: builds are heavy
+	starter starter
 
-	// Exactly one of these says what runs. Executables are tried in order: the first that exists and that this host can run; when there
-	// is none, Package, a folder of a Go main package, is built for the host. With Entry, "<file without .go>.<Name>", Package is a Yandex
-	// Cloud Function.
-	Handler     Invoker
-	Executables []string
-	Package     string
-	Entry       string
+	// Goroutines. Add is called under mu or by one that is counted.
+	owners   sync.WaitGroup
+	handlers sync.WaitGroup // of functions in this process: they cannot be killed
 
-	HandlerName string            // _HANDLER
-	Env         map[string]string // the user's variables; they go over what Options.Env gives
-	Memory      int               // MB; 0: 128
-	Timeout     time.Duration     // of one invocation; 0: 3 s
-	Limit       int               // environments at once; 0: Options.Limit
-	Debug       bool              // the process waits for a debugger
+	mu     sync.RWMutex
+	pools  map[string]*pool
+	closed bool
 }
 
-// Request is one invocation.
-type Request struct {
-	ID            string // a UUID; empty: one is made
-	Payload       []byte
-	ClientContext string // JSON
-	TraceID       string
-	Tail          bool // Response.Log is wanted
+// New returns a runner without functions.
+func New(o Options) *Runner {
+	if o.Clock == nil {
+		o.Clock = clock.Real{}
+	}
+	if o.Log == nil {
+		o.Log = func(string, []byte) {}
+	}
+	if o.Note == nil {
+		o.Note = func(events.Step) {}
+	}
+	if o.Env == nil {
+		o.Env = func(Function) map[string]string { return nil }
+	}
+	o.Idle = cmp.Or(o.Idle, 10*time.Minute)
+	o.Region = cmp.Or(o.Region, "us-east-1")
+	r := &Runner{o: o, limit: cmp.Or(o.Limit, 1000), procs: cmp.Or(o.Processes, max(16, 4*runtime.GOMAXPROCS(0))), pools: map[string]*pool{}}
+	r.closing, r.stop = context.WithCancel(context.Background())
+	r.dead, r.kill = context.WithCancel(context.Background())
+	return r
 }
 
-// Response is what an invocation came to.
-type Response struct {
-	ID      string
-	Payload []byte
-	// FunctionError is empty, or "Unhandled": then Payload is {"errorMessage", "errorType", …}.
-	FunctionError string
-	Log           []byte        // the last 4 KB of the invocation's log, START to REPORT, if asked for
-	Duration      time.Duration // of the handler
-	Init          time.Duration // of the environment's start; 0: it was warm
+// Set adds a function, or replaces the one of the same name: invocations in flight end on the old definition, those that wait and new
+// ones go to the new. It builds what is to be built; when that fails the old definition stays. It starts no process.
+func (r *Runner) Set(ctx context.Context, f Function) error {
+	r.setting.Lock()
+	defer r.setting.Unlock()
+	if err := r.enter(); err != nil {
+		return err
+	}
+	defer r.owners.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.closing, cancel)()
+	d, err := r.define(ctx, f)
+	if err != nil {
+		return fmt.Errorf("runner: set %s: %w", f.Name, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	p := r.pools[f.Name]
+	if p == nil {
+		p = newPool(r, f.Name)
+		r.pools[f.Name] = p
+	}
+	p.define(d)
+	return nil
+}
+
+// enter makes the folder for builds and temporary files, and the caller an owner, whom Close waits for.
+func (r *Runner) enter() (err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	if r.o.Dir == "" {
+		r.o.Dir, err = os.MkdirTemp("", "regcast-runner-")
+		r.temp = err == nil
+	} else if err = os.MkdirAll(r.o.Dir, 0o700); err == nil {
+		r.o.Dir, err = filepath.Abs(r.o.Dir)
+	}
+	if err != nil {
+		return fmt.Errorf("runner: folder: %w", err)
+	}
+	r.owners.Add(1)
+	return nil
+}
+
+// Remove takes a function away. Invocations that it has taken, waiting ones included, are carried through.
+func (r *Runner) Remove(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.pools[name]
+	if p == nil {
+		return fmt.Errorf("%w: %q", ErrNoFunction, name)
+	}
+	delete(r.pools, name)
+	p.retire()
+	return nil
+}
+
+// Invoke runs a function and returns what it answered as soon as the answer is in. An end of ctx ends only the wait: what has been
+// taken goes on and counts until its timeout at the latest, as on Lambda.
+func (r *Runner) Invoke(ctx context.Context, name string, q Request) (Response, error) {
+	if len(q.Payload) > MaxPayload {
+		return Response{}, fmt.Errorf("%w: %s: got %d bytes, want at most %d", ErrTooBig, name, len(q.Payload), MaxPayload)
+	}
+	q.ID = cmp.Or(q.ID, newID())
+	in := newInvocation(q)
+	if err := r.accept(name, in); err != nil {
+		return Response{}, err
+	}
+	done := in.answered
+	if q.Tail {
+		done = in.over
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return Response{ID: q.ID}, fmt.Errorf("runner: invoke %s: %w", name, context.Cause(ctx))
+	}
+	response := in.response
+	if q.Tail {
+		response.Log = in.tail
+	}
+	return response, nil
+}
+
+func (r *Runner) accept(name string, in *invocation) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.closed {
+		return ErrClosed
+	}
+	p := r.pools[name]
+	if p == nil {
+		return fmt.Errorf("%w: %q", ErrNoFunction, name)
+	}
+	return p.accept(in)
+}
+
+// Info is a function and what it does.
+type Info struct {
+	Name         string
+	Executable   string // empty for a function in this process
+	Environments int    // processes, starting and ending ones included
+	Warm         int    // of these, waiting for work
+	InFlight     int    // invocations taken and not over, waiting ones included
+	Invocations  uint64 // taken since the function was added
+	Errors       uint64 // of these, answered with a function error
+	Throttled    uint64
+}
+
+// Functions returns all functions by name.
+func (r *Runner) Functions() []Info {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	infos := make([]Info, 0, len(r.pools))
+	for _, p := range r.pools {
+		infos = append(infos, p.info())
+	}
+	slices.SortFunc(infos, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
+	return infos
+}
+
+// Close takes no more invocations, lets those in flight end until ctx does, then kills. It returns when no process is left and no
+// goroutine of the runner, except those of handlers in this process that do not heed their context; it names them in its error.
+func (r *Runner) Close(ctx context.Context) error {
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		r.stop()
+		for _, p := range r.pools {
+			p.retire()
+		}
+	}
+	r.mu.Unlock()
+
+	gone, idle := make(chan struct{}), make(chan struct{})
+	go func() {
+		r.owners.Wait()
+		close(gone)
+		r.handlers.Wait()
+		close(idle)
+	}()
+	var err error
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		r.kill()
+		<-gone
+		select { // handlers that heed their context need a moment to say so
+		case <-idle:
+		case <-time.After(time.Second):
+			err = fmt.Errorf("runner: close: %w; handlers that are still at work: %s", context.Cause(ctx), strings.Join(r.stuck(), ", "))
+		}
+	}
+	r.kill()
+	r.starter.stop()
+	if r.temp {
+		err = errors.Join(err, os.RemoveAll(r.o.Dir))
+	}
+	return err
+}
+
+// stuck names the functions with handlers at work.
+func (r *Runner) stuck() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var names []string
+	for name, p := range r.pools {
+		if n := p.working.Load(); n > 0 {
+			names = append(names, fmt.Sprintf("%s (%d)", name, n))
+		}
+	}
+	slices.Sort(names)
+	return names
 }

@@ -1,0 +1,129 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+// call runs a handler in this process for one invocation, with the limits and the log of a process. A handler cannot be killed: one that
+// does not heed its context goes on behind its answer, and counts until it ends or its time is up.
+func (p *pool) call(d *definition, in *invocation) {
+	defer p.runner.owners.Done()
+	clk := p.runner.o.Clock
+	out := &output{clock: clk, emit: func(line []byte) { p.runner.o.Log(d.Name, line) }}
+	ctx, cancel := context.WithDeadline(p.runner.dead, time.Now().Add(d.timeout))
+	defer cancel()
+	limit := clk.NewTimer(d.timeout)
+	defer limit.Stop()
+	in.began = clk.Now()
+	out.begin(in)
+
+	var fail *failure
+	returned := make(chan func(), 1) // gives the answer
+	p.runner.handlers.Add(1)
+	p.working.Add(1)
+	go func() {
+		defer p.runner.handlers.Done()
+		defer p.working.Add(-1)
+		payload, wrong := invoke(about(ctx, d, in), d.Handler, in.Payload)
+		returned <- func() {
+			if wrong == nil {
+				in.answer(clk, payload, "")
+				return
+			}
+			body := wrong.body()
+			out.say("%s", body)
+			in.answer(clk, body, unhandled)
+		}
+	}()
+	select {
+	case answer := <-returned:
+		if clk.Now().Sub(in.began) >= d.timeout { // it was its context's end that made it return
+			fail = timedOut(d.timeout)
+		} else {
+			answer()
+		}
+	case <-limit.C():
+		fail = timedOut(d.timeout)
+	case <-p.runner.dead.Done():
+		fail = closed()
+	}
+	if fail != nil {
+		in.answer(clk, fail.body(in.ID), unhandled)
+	}
+	out.end(in, report{took: clk.Now().Sub(in.began), memory: d.memory, fail: fail})
+	p.done(in)
+}
+
+// about puts into ctx what aws-lambda-go puts there.
+func about(ctx context.Context, d *definition, in *invocation) context.Context {
+	about := &lambdacontext.LambdaContext{AwsRequestID: in.ID, InvokedFunctionArn: d.ARN}
+	if in.ClientContext != "" {
+		_ = json.Unmarshal([]byte(in.ClientContext), &about.ClientContext) // what cannot be read is left out
+	}
+	//nolint:staticcheck // the key is aws-lambda-go's
+	return context.WithValue(lambdacontext.NewContext(ctx, about), "x-amzn-trace-id", in.TraceID)
+}
+
+// wrong is what a handler failed with.
+type wrong struct {
+	value any // an error, or what it panicked with
+	stack []frame
+}
+
+func invoke(ctx context.Context, h Invoker, payload []byte) (answer []byte, failed *wrong) {
+	defer func() {
+		if value := recover(); value != nil {
+			answer, failed = nil, &wrong{value: value, stack: stack()}
+		}
+	}()
+	answer, err := h.Invoke(ctx, payload)
+	if err != nil {
+		return nil, &wrong{value: err}
+	}
+	return answer, nil
+}
+
+// body words it as aws-lambda-go does: errorType is the Go type's name. An error that is such a document itself goes out as it is.
+func (w *wrong) body() []byte {
+	kind := reflect.TypeOf(w.value)
+	if kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
+	}
+	if kind.Name() == "InvokeResponse_Error" {
+		if body, err := json.Marshal(w.value); err == nil {
+			return body
+		}
+	}
+	message := fmt.Sprintf("%v", w.value)
+	if err, ok := w.value.(error); ok {
+		message = err.Error()
+	}
+	body, _ := json.Marshal(errorDocument{Message: message, Type: kind.Name(), Stack: w.stack}) // strings and numbers cannot fail
+	return body
+}
+
+// stack is where a panic came from, with paths and names as aws-lambda-go shortens them.
+func stack() []frame {
+	pcs := make([]uintptr, 32)
+	pcs = pcs[:runtime.Callers(4, pcs)] // without Callers, stack, the deferred func and the panic itself
+	var list []frame
+	for frames := runtime.CallersFrames(pcs); ; {
+		f, more := frames.Next()
+		label := f.Function[strings.LastIndex(f.Function, "/")+1:]
+		_, label, _ = strings.Cut(label, ".")
+		parts := strings.Split(f.File, "/")
+		path := strings.Join(parts[max(0, len(parts)-strings.Count(f.Function, "/")-2):], "/")
+		list = append(list, frame{Path: path, Line: f.Line, Label: label})
+		if !more {
+			return list
+		}
+	}
+}
