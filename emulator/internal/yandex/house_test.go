@@ -14,6 +14,7 @@ import (
 
 	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/runner"
 	"github.com/regcast/regcast/emulator/internal/yandex"
 	"github.com/regcast/regcast/events"
 )
@@ -24,21 +25,25 @@ const mine = "d5dmine" // the gateway of a house
 type house struct {
 	t     *testing.T
 	cloud *yandex.Cloud
+	clock *clock.Manual
 	url   string
 	steps chan events.Step
 	warns []string
 }
 
-func build(t *testing.T, spec string) *house {
+func build(t *testing.T, spec string, more ...func(*yandex.Options)) *house {
 	t.Helper()
-	h := &house{t: t, steps: make(chan events.Step, 100)}
-	at := clock.NewManual(time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC))
-	room := gateway.New(gateway.Options{Clock: at})
-	h.cloud = yandex.New(yandex.Options{
-		Gateway: room, Clock: at,
+	h := &house{t: t, steps: make(chan events.Step, 100), clock: clock.NewManual(time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC))}
+	room := gateway.New(gateway.Options{Clock: h.clock})
+	o := yandex.Options{
+		Gateway: room, Clock: h.clock,
 		Note: func(s events.Step) { h.steps <- s },
 		Warn: func(s string) { h.warns = append(h.warns, s) },
-	})
+	}
+	for _, f := range more {
+		f(&o)
+	}
+	h.cloud = yandex.New(o)
 	if spec != "" {
 		is.New(t).NoErr(h.cloud.AddSpec(mine, "spec.yaml", []byte(spec)))
 	}
@@ -131,4 +136,44 @@ func (h *house) frame(c *websocket.Conn) string {
 func (h *house) say(c *websocket.Conn, text string) {
 	h.t.Helper()
 	is.New(h.t).NoErr(c.Write(h.t.Context(), websocket.MessageText, []byte(text)))
+}
+
+// function is a door to one function, d4emine, whose calls the test answers.
+type function struct {
+	requests chan runner.Request
+	answers  chan result
+}
+
+type result struct {
+	runner.Response
+	err error
+}
+
+const its = "d4emine"
+
+func newFunction() *function {
+	return &function{requests: make(chan runner.Request, 10), answers: make(chan result, 10)}
+}
+
+func (f *function) wire(o *yandex.Options) {
+	o.Functions = func() []string { return []string{"d4eother", its} }
+	o.Invoke = func(ctx context.Context, function string, r runner.Request) (runner.Response, error) {
+		if function != its {
+			return runner.Response{}, runner.ErrNoFunction
+		}
+		f.requests <- r
+		select {
+		case a := <-f.answers:
+			return a.Response, a.err
+		case <-ctx.Done():
+			return runner.Response{}, ctx.Err()
+		}
+	}
+}
+
+// says is what a function gives back; failing is how it fails.
+func says(payload string) result { return result{Response: runner.Response{Payload: []byte(payload)}} }
+
+func failing(payload string) result {
+	return result{Response: runner.Response{FunctionError: "Unhandled", Payload: []byte(payload)}}
 }

@@ -52,8 +52,7 @@ func (r *retry) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Ou
 	out := r.target.Deliver(ctx, ds)
 	for i, d := range ds {
 		for n := 1; out[i].Lost && n <= r.attempts; n++ {
-			r.tell(d, out[i], n+1)
-			r.wait(ctx)
+			r.wait(ctx, d, out[i], n+1)
 			if ctx.Err() != nil {
 				return out
 			}
@@ -74,10 +73,11 @@ func (r *retry) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Ou
 	return out
 }
 
-// wait returns after the interval, or earlier when ctx ends or the house closes.
-func (r *retry) wait(ctx context.Context) {
-	timer := r.wiring.clock.NewTimer(r.interval)
+// wait says why there is a next attempt, and returns when it is due, ctx ends or the house closes.
+func (r *retry) wait(ctx context.Context, d trigger.Delivery, o trigger.Outcome, next int) {
+	timer := r.wiring.clock.NewTimer(r.interval) // before it is told of: then whoever hears can move the clock
 	defer timer.Stop()
+	r.tell(d, o, next)
 	select {
 	case <-timer.C():
 	case <-r.wiring.closing:
