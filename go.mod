@@ -3,6 +3,7 @@ module github.com/regcast/regcast
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/coder/websocket v1.8.15
 	github.com/gobwas/ws v1.5.0
 	github.com/gofrs/flock v0.13.1

@@ -65,6 +65,7 @@ var only = map[string][]string{
 	"github.com/nats-io":                   {"emulator/internal/journal"},
 	"github.com/gobwas":                    {"emulator/internal/gateway"},
 	"github.com/itchyny/gojq":              {"emulator/internal/trigger/jq"},
+	"github.com/BurntSushi/toml":           {"emulator/internal/template"},
 	"go.yaml.in/yaml":                      {"emulator/internal/yandex", "emulator/internal/template"},
 	"github.com/spf13/cobra":               {"cmd/regcast"},
 	"github.com/shirou/gopsutil":           {"cmd/regcast"},

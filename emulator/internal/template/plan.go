@@ -24,6 +24,27 @@ type Plan struct {
 	Notices []string
 }
 
+// Function finds a function by logical id, name or ARN, with or without a qualifier.
+func (p *Plan) Function(name string) (Function, bool) {
+	plain := unqualified(name)
+	for _, f := range p.Functions {
+		if name == f.LogicalID || name == f.Name || plain == f.ARN {
+			return f, true
+		}
+	}
+	return Function{}, false
+}
+
+// Queue finds a queue by logical id, name, ARN or URL.
+func (p *Plan) Queue(name string) (Queue, bool) {
+	for _, q := range p.Queues {
+		if name == q.LogicalID || name == q.Name || name == q.ARN || name == q.URL {
+			return q, true
+		}
+	}
+	return Queue{}, false
+}
+
 // Place is where something stands in the template.
 type Place struct {
 	File string
@@ -118,6 +139,8 @@ type Target struct {
 	MaxAge        time.Duration // 24 h unless said
 	DeadLetter    string        // ARN of a queue
 	MessageGroup  string        // SqsParameters.MessageGroupId
+	// Denied says which permission is missing in the template, so that the real rule delivers nothing here; empty: none.
+	Denied string
 }
 
 // Queue is AWS::SQS::Queue.
