@@ -8,11 +8,11 @@ import (
 	"github.com/regcast/regcast/events"
 )
 
-// deliver hands on ready batches: those of one definition together, action by action. It returns early when handing has ended.
+// deliver hands on ready batches: those of one definition together, unless it wants them one by one, action by action. It returns early when handing has ended.
 func (r *runner) deliver(ready []batch) {
 	for len(ready) > 0 {
 		n := 1
-		for n < len(ready) && ready[n].def == ready[0].def {
+		for n < len(ready) && ready[n].def == ready[0].def && !ready[0].def.OneByOne {
 			n++
 		}
 		together := make([][]events.Event, n)

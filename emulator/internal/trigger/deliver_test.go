@@ -57,6 +57,30 @@ func TestActionsInOrderEachWithItsFilter(t *testing.T) {
 	h.is.Equal(skipped, []string{"2 even", "1 never", "2 never", "1 filter: panic: oh", "2 filter: panic: oh"})
 }
 
+func TestOneByOne(t *testing.T) {
+	h := open(t, trigger.Options{})
+	started, release := make(chan struct{}, 10), make(chan struct{})
+	var calls [][]uint64 // what was done before each call
+	tr := simple("t", 1, targetFunc(func(ds []trigger.Delivery) []trigger.Outcome {
+		h.is.Equal(len(ds), 1)
+		calls = append(calls, h.isDone())
+		started <- struct{}{}
+		<-release
+		return make([]trigger.Outcome, len(ds))
+	}))
+	tr.OneByOne = true
+	h.set(tr)
+	for _, e := range pushes(3) {
+		h.emit(e)
+	}
+	for range 3 { // the second and the third have gathered behind the first
+		<-started
+		release <- struct{}{}
+	}
+	h.quiet()
+	h.is.Equal(calls, [][]uint64{nil, {1}, {1, 2}})
+}
+
 func TestLost(t *testing.T) {
 	for name, tc := range map[string]struct {
 		pack   func([]events.Event) ([]byte, error)

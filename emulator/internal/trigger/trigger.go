@@ -20,6 +20,9 @@ type Trigger struct {
 	Window Window
 	// Actions take each batch, one after another, in this order.
 	Actions []Action
+	// OneByOne hands on one batch at a time, each through all actions, and tells of it before the next: for targets that take long.
+	// Otherwise batches that are ready together are handed on together.
+	OneByOne bool
 	// Paused triggers lose the events that come meanwhile, as the clouds' do.
 	Paused bool
 }

@@ -55,6 +55,7 @@ func compile(t Trigger, w wiring) (trigger.Trigger, error) {
 		action, wrong := a.compile(w, t)
 		problems = append(problems, wrong...)
 		out.Actions = append(out.Actions, action)
+		out.OneByOne = out.OneByOne || a.Invoke != nil
 	}
 	if len(problems) > 0 {
 		return trigger.Trigger{}, &FileError{Problems: lines(problems)}
@@ -101,7 +102,7 @@ func (b *Broadcast) target(w wiring) (trigger.Target, []remark) {
 	return &broadcast{w, b.GatewayID, b.Path}, nil
 }
 
-// target puts a function's targets round one another: each batch for itself, tried several times, then a dead letter.
+// target puts a function's targets round one another: a call, several attempts, a dead letter.
 func (a *Invoke) target(w wiring, t Trigger) (trigger.Target, []remark) {
 	if !w.functions.has(a.FunctionID) {
 		return nil, []remark{{a.functionAt, w.functions.missing(a.FunctionID)}}
@@ -112,7 +113,7 @@ func (a *Invoke) target(w wiring, t Trigger) (trigger.Target, []remark) {
 	if a.DeadLetter != nil {
 		queue = a.DeadLetter.QueueID
 	}
-	return &oneByOne{&deadLetters{target, w.deadLetter, queue}}, nil
+	return &deadLetters{target, w.deadLetter, queue}, nil
 }
 
 // accept compares what the engine's index cannot. Names and tags are compared as they are, upper and lower case apart.

@@ -38,7 +38,8 @@ func (t *invoke) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.O
 
 // retry gives its target a delivery again when it was lost, up to attempts times, each after interval. It waits meanwhile, and what is
 // behind it waits with it: events leave a trigger in their order, and every delivery has all of its attempts. A trigger has a
-// goroutine of its own, so that nobody else waits. When the house closes, the attempts that are left come at once.
+// goroutine of its own, so that no other waits, until trigger.MaxHeld events are held up. When the house closes, the attempts that
+// are left come at once.
 type retry struct {
 	target    trigger.Target
 	wiring    wiring
@@ -49,28 +50,36 @@ type retry struct {
 }
 
 func (r *retry) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome {
-	out := r.target.Deliver(ctx, ds)
+	out := make([]trigger.Outcome, len(ds))
 	for i, d := range ds {
-		for n := 1; out[i].Lost && n <= r.attempts; n++ {
-			r.wait(ctx, d, out[i], n+1)
-			if ctx.Err() != nil {
-				return out
-			}
-			out[i] = r.target.Deliver(ctx, []trigger.Delivery{d})[0]
-			out[i].Data["attempt"] = n + 1
-			if !out[i].Lost {
-				out[i].Text += fmt.Sprintf(", attempt %d of %d", n+1, r.attempts+1)
-			}
-		}
-		if out[i].Lost {
-			tries := "1 attempt"
-			if r.attempts > 0 {
-				tries = fmt.Sprintf("%d attempts", r.attempts+1)
-			}
-			out[i].Text = fmt.Sprintf("given up after %s: %s", tries, out[i].Text)
-		}
+		out[i] = r.try(ctx, d)
 	}
 	return out
+}
+
+func (r *retry) try(ctx context.Context, d trigger.Delivery) trigger.Outcome {
+	all := r.attempts + 1
+	for n := 1; ; n++ {
+		if ctx.Err() != nil {
+			return trigger.Outcome{Lost: true, Text: fmt.Sprintf("broken off: %v", context.Cause(ctx)), Data: map[string]any{}}
+		}
+		o := r.target.Deliver(ctx, []trigger.Delivery{d})[0]
+		o.Data["attempt"] = n
+		switch {
+		case !o.Lost && n > 1:
+			o.Text += fmt.Sprintf(", attempt %d of %d", n, all)
+			return o
+		case !o.Lost:
+			return o
+		case n == all && n == 1:
+			o.Text = "given up after 1 attempt: " + o.Text
+			return o
+		case n == all:
+			o.Text = fmt.Sprintf("given up after %d attempts: %s", n, o.Text)
+			return o
+		}
+		r.wait(ctx, d, o, n+1)
+	}
 }
 
 // wait says why there is a next attempt, and returns when it is due, ctx ends or the house closes.
@@ -130,21 +139,6 @@ func (l *deadLetters) bury(ctx context.Context, d trigger.Delivery, data map[str
 	}
 	data["dead_letter_queue"] = l.queue
 	return "dead letter to " + l.queue
-}
-
-// oneByOne gives its target one delivery at a time, so that each is dealt with before the next begins.
-type oneByOne struct{ target trigger.Target }
-
-func (o *oneByOne) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome {
-	out := make([]trigger.Outcome, len(ds))
-	for i := range ds {
-		if ctx.Err() != nil {
-			out[i] = trigger.Outcome{Lost: true, Text: fmt.Sprintf("broken off: %v", context.Cause(ctx))}
-			continue
-		}
-		out[i] = o.target.Deliver(ctx, ds[i:i+1])[0]
-	}
-	return out
 }
 
 func idsOf(d trigger.Delivery) []string {

@@ -140,7 +140,7 @@ func TestAFunctionGetsTheTriggersJSONAsItIs(t *testing.T) {
 	f.answers <- says(`{"statusCode": 500}`) // its own words, and no failure
 	out := deliver(t, action, []events.Event{e, e})
 	is.Equal(string((<-f.requests).Payload), `{"messages":[`+string(e.Body)+`,`+string(e.Body)+`]}`)
-	is.Equal(out, []trigger.Outcome{{Text: "to the function d4emine", Data: map[string]any{"function_id": its, "invoke_ms": 0.0}}})
+	is.Equal(out, []trigger.Outcome{{Text: "to the function d4emine", Data: map[string]any{"function_id": its, "invoke_ms": 0.0, "attempt": 1}}})
 	is.Equal(len(h.steps), 0)
 
 	filtered := h.compile(edit(t, edit(t, callV2, "a1smine", "a1sfilter"), "status: ACTIVE",
