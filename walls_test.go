@@ -29,7 +29,10 @@ var own = map[string][]string{
 	"emulator/internal/runner":          {"events", "emulator/internal/clock", "emulator/internal/runner/build"},
 	"emulator/internal/runner/build":    {"emulator/internal/clock"},
 	"emulator/internal/template":        {},
-	"emulator/internal/dynamodb":        {"emulator/internal/clock"},
+	"emulator/internal/dynamodb": {"emulator/internal/clock", "emulator/internal/dynamodb/document",
+		"emulator/internal/dynamodb/expression"},
+	"emulator/internal/dynamodb/document":   {},
+	"emulator/internal/dynamodb/expression": {"emulator/internal/dynamodb/document"},
 	"emulator/internal/aws": {"events", "events/ecr", "emulator/internal/clock", "emulator/internal/trigger",
 		"emulator/internal/trigger/pattern", "emulator/internal/gateway", "emulator/internal/queue", "emulator/internal/runner",
 		"emulator/internal/template", "emulator/internal/dynamodb"},
@@ -75,6 +78,7 @@ var only = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2":         {"functions"},
 	"github.com/kelseyhightower/envconfig": {"functions"},
 	"github.com/fsnotify/fsnotify":         {"emulator/internal/runner"},
+	"github.com/google/btree":              {"emulator/internal/dynamodb"},
 }
 
 // The imports are read inside the test: an exec of `go list` would be answered from the test cache.
