@@ -31,7 +31,9 @@ func TestMessageEventBytes(t *testing.T) {
 
 func TestMessageHasStageVariables(t *testing.T) {
 	is := is.New(t)
-	h := build(t, func(_ *aws.Options, _ *gateway.Options, a *template.API) { a.Stages[0].Variables = map[string]string{"k": "v"} })
+	h := build(t, func(_ *aws.Options, _ *gateway.Options, a *template.API) {
+		a.Stages[0].Variables = map[string]string{"k": "v"}
+	})
 	c, _ := h.open("/dev")
 	h.say(c, "x")
 	is.True(strings.HasPrefix(string(h.call("default").payload), `{"stageVariables":{"k":"v"},"requestContext":`))
@@ -114,10 +116,10 @@ func TestThrottledFrame(t *testing.T) {
 func TestIntegrationTimeout(t *testing.T) {
 	is := is.New(t)
 	h := build(t)
-	release := make(chan struct{})
+	release, ran := make(chan struct{}), make(chan error, 1)
 	h.set("default", func(ctx context.Context, _ []byte) (string, error) {
 		<-release
-		is.NoErr(ctx.Err()) // the function runs on
+		ran <- ctx.Err()
 		return "", nil
 	})
 	c, _ := h.open("/dev")
@@ -128,6 +130,7 @@ func TestIntegrationTimeout(t *testing.T) {
 	h.pass(29 * time.Second)
 	is.Equal(plain(h.frame(c)), internalError)
 	close(release)
+	is.NoErr(<-ran) // the function was not broken off
 }
 
 func TestForbiddenFrame(t *testing.T) {

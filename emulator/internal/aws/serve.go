@@ -110,7 +110,7 @@ func apiOf(hostport string) (id string, ok bool) {
 		host = hostport
 	}
 	id, domain, ok := strings.Cut(strings.ToLower(host), hostInfix)
-	return id, ok && (domain == hostLocal || strings.HasSuffix(domain, hostSuffix))
+	return id, ok && (domain == hostLocal || strings.HasSuffix(strings.TrimSuffix(domain, ".cn"), hostSuffix))
 }
 
 // forbid is the answer where there is nothing.
