@@ -221,6 +221,9 @@ func TestBackoff(t *testing.T) {
 		throttled := false
 		_, err := q.Consume(queue.Consumer{Name: "f", Queue: "q", Batch: 1, Hold: true, Handle: func(_ context.Context, rs []queue.Received) ([]string, error) {
 			h.take(rs)
+			if string(rs[0].Body) == "c" {
+				return nil, &queue.GiveUp{Why: queue.Expired, Err: errors.New("too old to try again")}
+			}
 			if throttled {
 				return nil, &queue.Later{After: time.Hour, Err: errors.New("throttled")}
 			}
@@ -239,6 +242,11 @@ func TestBackoff(t *testing.T) {
 		pass(7 * time.Hour)
 		is.Equal(h.said(), "1h0m0s: b, 2h0m0s: b, 3h0m0s: b, 4h0m0s: b, 5h0m0s: b, 6h0m0s: b") // more than MaxReceives
 		is.Equal(dead, []string{"b expired 0"})
+
+		dead = nil
+		send(t, q, "q", "c")
+		synctest.Wait()
+		is.Equal(dead, []string{"c expired 1"}) // at once
 	})
 }
 

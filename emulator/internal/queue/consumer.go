@@ -21,14 +21,16 @@ type Consumer struct {
 	Name, Queue string
 	Batch       int           // 0: 10
 	Window      time.Duration // 0: a batch is what is there
-	Bytes       int           // of bodies and attributes; 0: 6 MB. A larger message goes alone
+	Bytes       int           // of a batch; 0: 6 MB. A larger message goes alone
 	Concurrency int           // handlers at once; 0: 5. No message is taken that no handler is free for
+	// Size is what a message counts of Bytes; nil: its body and attributes.
+	Size func(Received) int
 	// Hold keeps messages out of sight for as long as Handle runs, however short the queue's Visibility is.
 	Hold bool
 	// Filter leaves out, and deletes, what it says no to; why says so in a sentence. Nil keeps all.
 	Filter func(Received) (ok bool, why string)
 	// Handle returns the ids of the messages that failed; the others are deleted. With an error, or an id that is not in the batch, all
-	// have failed. What failed becomes visible again as the queue's Backoff and Visibility say; see Later for another way. In a FIFO
+	// have failed. What failed becomes visible again as the queue's Backoff and Visibility say; see Later and GiveUp for other ways. In a FIFO
 	// queue nothing of a group is handed on before its first failed message is dealt with. A panic is an error. ctx ends when Close runs
 	// out of time.
 	Handle func(ctx context.Context, batch []Received) (failed []string, err error)
@@ -59,6 +61,9 @@ func (q *Queues) Consume(def Consumer) (stop func(), err error) {
 	def.Batch = cmp.Or(def.Batch, Batch)
 	def.Bytes = cmp.Or(def.Bytes, BatchBytes)
 	def.Concurrency = cmp.Or(def.Concurrency, Concurrency)
+	if def.Size == nil {
+		def.Size = func(r Received) int { return weight(&r.Message) }
+	}
 	c := &consumer{Consumer: def, queues: q, slots: make(chan struct{}, def.Concurrency), stopping: make(chan struct{})}
 	err = q.with(def.Queue, func(l *line, _ time.Time) error {
 		c.line = l
@@ -119,12 +124,12 @@ func (c *consumer) batch() []Received {
 	var due time.Time
 	size := 0
 	for {
-		left := &space{count: c.Batch - len(batch), bytes: max(0, c.Bytes-size), some: len(batch) > 0}
+		left := &space{count: c.Batch - len(batch), bytes: max(0, c.Bytes-size), some: len(batch) > 0, size: c.Size}
 		got, arrived := c.take(left)
 		for _, r := range got {
 			if ok, why := c.keep(r); ok {
 				batch = append(batch, r)
-				size += weight(&r.Message)
+				size += c.Size(r)
 			} else {
 				c.skip(r, why)
 			}
@@ -268,6 +273,7 @@ func (c *consumer) handle(batch []Received) {
 	c.line.advance(now)
 	v := verdict{c: c, now: now, took: now.Sub(began), err: err}
 	errors.As(err, &v.later)
+	errors.As(err, &v.giveUp)
 	for i := range batch {
 		v.judge(&batch[i], err != nil || bad[batch[i].ID])
 	}

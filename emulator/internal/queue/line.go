@@ -224,7 +224,8 @@ func (l *line) due() time.Time {
 // space bounds what take takes. A first message that is too big goes alone; full tells that something was left for its size.
 type space struct {
 	count int
-	bytes int // negative: no bound
+	bytes int
+	size  func(Received) int // nil: bytes do not count
 	some  bool
 	full  bool
 }
@@ -233,10 +234,12 @@ func (r *space) fits(e *entry) bool {
 	if r.count == 0 {
 		return false
 	}
-	if size := e.payload(); r.bytes >= 0 && size > r.bytes && r.some {
-		r.full = true
-		return false
-	} else if r.bytes >= 0 {
+	if r.size != nil {
+		size := r.size(e.Received)
+		if size > r.bytes && r.some {
+			r.full = true
+			return false
+		}
 		r.bytes = max(0, r.bytes-size)
 	}
 	r.count--
@@ -296,9 +299,6 @@ func (l *line) wait() <-chan struct{} {
 	}
 	return l.arrived
 }
-
-// payload is what a message counts of a batch's bytes.
-func (e *entry) payload() int { return weight(&e.Message) }
 
 func weight(m *Message) int {
 	n := len(m.Body)

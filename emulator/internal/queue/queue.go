@@ -130,3 +130,14 @@ func (l *Later) Error() string { return fmt.Sprintf("again in %v: %v", l.After, 
 
 // Unwrap returns the reason.
 func (l *Later) Unwrap() error { return l.Err }
+
+// GiveUp is an error of a Consumer's Handle that gives the batch up at once, however often it was received.
+type GiveUp struct {
+	Why Reason
+	Err error
+}
+
+func (g *GiveUp) Error() string { return fmt.Sprintf("given up: %v", g.Err) }
+
+// Unwrap returns the reason.
+func (g *GiveUp) Unwrap() error { return g.Err }

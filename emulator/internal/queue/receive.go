@@ -21,7 +21,7 @@ func (q *Queues) Receive(ctx context.Context, name string, n int, wait, visibili
 			if visibility < 0 {
 				visibility = l.visibility()
 			}
-			for _, e := range l.take(now, now.Add(visibility), &space{count: max(n, 1), bytes: -1}, q.receipt) {
+			for _, e := range l.take(now, now.Add(visibility), &space{count: max(n, 1)}, q.receipt) {
 				got = append(got, e.Received)
 			}
 			if len(got) == 0 && wait > 0 {

@@ -14,6 +14,7 @@ type verdict struct {
 	took    time.Duration
 	err     error
 	later   *Later
+	giveUp  *GiveUp
 	good    []*Received
 	resting []*Received
 	until   time.Time // when the first that failed is visible again
@@ -48,6 +49,10 @@ func (v *verdict) fail(e *entry, r *Received) {
 	q, l := v.c.queues, v.c.line
 	last := l.def.MaxReceives > 0 && e.Receives >= l.def.MaxReceives
 	switch {
+	case v.giveUp != nil:
+		l.later.drop(e)
+		l.giveUp(e, v.giveUp.Why, v.now)
+		return
 	case v.later != nil:
 		e.Receives--
 		e.until = v.now.Add(v.later.After)
