@@ -36,7 +36,7 @@ func build(t *testing.T, spec string, more ...func(*yandex.Options)) *house {
 	h := &house{t: t, steps: make(chan events.Step, 100), clock: clock.NewManual(time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC))}
 	room := gateway.New(gateway.Options{Clock: h.clock})
 	o := yandex.Options{
-		Gateway: room, Clock: h.clock,
+		Gateway: room, Clock: h.clock, Context: t.Context(),
 		Note: func(s events.Step) { h.steps <- s },
 		Warn: func(s string) { h.warns = append(h.warns, s) },
 	}
@@ -73,8 +73,14 @@ type answer struct {
 
 func (h *house) ask(method, path string, header ...string) answer {
 	h.t.Helper()
+	return h.send(method, path, "", header...)
+}
+
+// send is ask with a body.
+func (h *house) send(method, path, body string, header ...string) answer {
+	h.t.Helper()
 	is := is.New(h.t)
-	r, err := http.NewRequest(method, h.url+mine+path, nil)
+	r, err := http.NewRequest(method, h.url+mine+path, strings.NewReader(body))
 	is.NoErr(err)
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -84,10 +90,10 @@ func (h *house) ask(method, path string, header ...string) answer {
 	}}
 	res, err := client.Do(r)
 	is.NoErr(err)
-	body, err := io.ReadAll(res.Body)
+	got, err := io.ReadAll(res.Body)
 	is.NoErr(err)
 	is.NoErr(res.Body.Close())
-	return answer{res.StatusCode, res.Header, string(body)}
+	return answer{res.StatusCode, res.Header, string(got)}
 }
 
 // dial opens a socket on a path of a gateway; the answer is what the handshake got.
@@ -152,7 +158,7 @@ type result struct {
 const its = "d4emine"
 
 func newFunction() *function {
-	return &function{requests: make(chan runner.Request, 10), answers: make(chan result, 10)}
+	return &function{requests: make(chan runner.Request, 100), answers: make(chan result, 100)}
 }
 
 func (f *function) wire(o *yandex.Options) {
