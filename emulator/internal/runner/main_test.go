@@ -3,7 +3,6 @@ package runner_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -59,6 +58,7 @@ func (h *house) set(name string, change ...func(*runner.Function)) {
 	self, err := os.Executable()
 	h.is.NoErr(err)
 	f := runner.Function{Name: name, HandlerName: name, Executables: []string{self}, ARN: "arn:aws:lambda:us-east-1:000000000000:function:" + name}
+	f.Env = map[string]string{"GORACE": "atexit_sleep_ms=0"} // a program under the race detector takes a second to end otherwise
 	for _, c := range change {
 		c(&f)
 	}
@@ -141,5 +141,3 @@ func (l *lines) String() string {
 }
 
 func (l *lines) count(text string) int { return strings.Count(l.String(), text) }
-
-var _ fmt.Stringer = (*lines)(nil)

@@ -12,6 +12,7 @@ import (
 type process struct {
 	cmd    *exec.Cmd
 	tree   tree
+	guard  *guard
 	pipe   *os.File // what it writes
 	read   chan struct{}
 	drain  func() // reads what it has written so far
@@ -27,6 +28,7 @@ type starter struct {
 	begin, end sync.Once
 	jobs       chan func() // nil: never begun
 	done       chan struct{}
+	guard      *guard
 }
 
 func (s *starter) do(job func()) {
@@ -36,6 +38,8 @@ func (s *starter) do(job func()) {
 			defer close(s.done)
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
+			s.guard = newGuard()
+			defer s.guard.close()
 			for job := range s.jobs {
 				job()
 			}
@@ -64,7 +68,14 @@ func (s *starter) start(cmd *exec.Cmd, out *output) (*process, error) {
 	p := &process{cmd: cmd, pipe: r, read: make(chan struct{}), exited: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = w, w // one pipe keeps the order between the two
 	started := make(chan error)
-	s.do(func() { started <- p.tree.start(cmd) })
+	s.do(func() {
+		err := p.tree.start(cmd)
+		if err == nil {
+			p.guard = s.guard
+			p.guard.add(cmd.Process.Pid)
+		}
+		started <- err
+	})
 	err = <-started
 	_ = w.Close()
 	if err != nil {
@@ -106,6 +117,7 @@ func (p *process) terminate() { p.tree.terminate(p.cmd) }
 // close lets go of what the process left; it has exited.
 func (p *process) close() {
 	p.drain()
+	p.guard.remove(p.cmd.Process.Pid)
 	p.tree.close(p.pipe, p.read)
 }
 

@@ -61,7 +61,9 @@ func program(name string) {
 		lambda.Start(func(code int) { os.Exit(code) })
 	case "signal":
 		lambda.Start(func() {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			self, err := os.FindProcess(os.Getpid())
+			must(err)
+			must(self.Kill())
 			forever()
 		})
 	case "hang":
@@ -85,10 +87,10 @@ func program(name string) {
 			return fmt.Appendf(nil, "%d", len(seen)), nil
 		}))
 	case "big":
-		lambda.Start(func(size int) io.Reader { return strings.NewReader(strings.Repeat("x", size)) })
+		lambda.Start(func(size int) (io.Reader, error) { return strings.NewReader(strings.Repeat("x", size)), nil })
 	case "cut": // a stream that fails when it has begun
-		lambda.Start(func() io.Reader {
-			return io.MultiReader(strings.NewReader("so far so good"), broken{&badOrder{"8"}})
+		lambda.Start(func() (io.Reader, error) {
+			return io.MultiReader(strings.NewReader("so far so good"), broken{&badOrder{"8"}}), nil
 		})
 	case "sigterm":
 		lambda.StartWithOptions(handler(echo), lambda.WithEnableSIGTERM(func() {
@@ -101,7 +103,7 @@ func program(name string) {
 		child := exec.Command("sleep", "1000")
 		child.Stdout, child.Stderr = os.Stdout, os.Stderr
 		must(child.Start())
-		lambda.Start(func() int { return child.Process.Pid })
+		lambda.Start(func() (int, error) { return child.Process.Pid, nil })
 	case "init exit":
 		fmt.Println("no config")
 		os.Exit(3)
@@ -120,10 +122,13 @@ func program(name string) {
 	case "init error":
 		post("/runtime/init/error", nil, `{"errorMessage":"no module app","errorType":"Runtime.ImportModuleError","stackTrace":[]}`)
 		os.Exit(1)
-	case "wait for signal": // no Lambda at all
-		c := make(chan os.Signal, 1)
-		signal.Notify(c, syscall.SIGTERM)
-		<-c
+	case "plain server": // no Lambda at all: the yardstick of the benchmarks
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		must(err)
+		fmt.Println(listener.Addr())
+		must(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(w, r.Body) // an echo
+		})))
 	default:
 		rude(name)
 	}
