@@ -19,10 +19,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/regcast/regcast/emulator/internal/aws"
 	"github.com/regcast/regcast/emulator/internal/clock"
+	"github.com/regcast/regcast/emulator/internal/dynamodb"
 	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/guard"
 	"github.com/regcast/regcast/emulator/internal/journal"
+	"github.com/regcast/regcast/emulator/internal/queue"
 	"github.com/regcast/regcast/emulator/internal/registry"
+	"github.com/regcast/regcast/emulator/internal/runner"
+	"github.com/regcast/regcast/emulator/internal/template"
 	"github.com/regcast/regcast/emulator/internal/trigger"
 	"github.com/regcast/regcast/emulator/internal/yandex"
 	"github.com/regcast/regcast/events"
@@ -36,6 +42,7 @@ type Emulator struct {
 	defaults Defaults
 
 	listener net.Listener
+	port     http.Handler // everything that the listener answers
 	server   *http.Server
 
 	// The rooms, in the order of the walk.
@@ -46,6 +53,19 @@ type Emulator struct {
 	triggers *trigger.Engine
 	gateway  *gateway.Gateway
 	cloud    *yandex.Cloud
+
+	// Functions and what they call.
+	runner *runner.Runner
+	queues *queue.Queues
+	tables *dynamodb.DB
+	guard  *guard.Guard
+	// cloudFunctions says that there are functions of Yandex Cloud.
+	cloudFunctions bool
+	// Nil without a template.
+	plan    *template.Plan
+	stack   *aws.Stack
+	aws     *aws.Cloud
+	sockets *gateway.Gateway // of aws
 
 	rev       atomic.Uint64 // the last Change.Rev given
 	published atomic.Uint64 // position of the last record
@@ -58,7 +78,8 @@ type Emulator struct {
 	running    context.Context // ends when the triggers are done
 	stop       context.CancelFunc
 	background sync.WaitGroup
-	requests   requests
+	requests   requests              // from outside
+	calls      requests              // from functions, which are answered until the last of them has ended
 	failed     atomic.Pointer[error] // what stopped the triggers
 
 	closing  sync.Once
@@ -110,9 +131,18 @@ func (e *Emulator) build(cfg Config) (err error) {
 		}
 	}
 	e.gateway = gateway.New(gateway.Options{Clock: e.clock, Origins: cfg.AllowOrigins})
+	ids := functionIDs(cfg)
+	e.cloudFunctions = len(ids) > 0
 	e.cloud = yandex.New(yandex.Options{
 		Gateway: e.gateway, Clock: e.clock, Note: e.note, Warn: e.warn, TagOnCreateImage: cfg.TagOnCreateImage,
+		Invoke: func(ctx context.Context, function string, q runner.Request) (runner.Response, error) {
+			return e.runner.Invoke(ctx, function, q)
+		},
+		Functions: func() []string { return ids }, DeadLetter: e.deadLetter, Context: e.running, Closing: e.streams.Done(),
 	})
+	if err := e.readTemplate(cfg); err != nil {
+		return err
+	}
 	triggers, err := e.define(cfg)
 	if err != nil {
 		return err
@@ -138,14 +168,22 @@ func (e *Emulator) build(cfg Config) (err error) {
 		return err
 	}
 	e.published.Store(e.cursor.Behind())
+	e.port = e.handler()
+	if err := e.buildFunctions(cfg); err != nil {
+		return err
+	}
+	rules, err := e.defineFunctions(e.running, cfg)
+	if err != nil {
+		return err
+	}
 	e.triggers = trigger.New(trigger.Options{Clock: e.clock, Next: e.nextRecord, Done: e.recordDone, Note: e.note})
-	for _, t := range triggers {
+	for _, t := range append(triggers, rules...) {
 		if err := e.triggers.Set(t); err != nil {
 			return err
 		}
 	}
 	e.server = &http.Server{
-		Handler:           e.handler(),
+		Handler:           e.port,
 		ReadHeaderTimeout: 30 * time.Second,
 		ErrorLog:          slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
 		Protocols:         new(http.Protocols),
@@ -292,13 +330,27 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 		late(e.triggers.Quiet(ctx, lastOf(e.published.Load())))
 		late(e.triggers.Close(ctx))
 	}
+	if e.queues != nil {
+		late(e.queues.Quiet(ctx))
+		late(e.queues.Close(ctx))
+	}
 	if e.gateway != nil {
 		late(e.gateway.Close(ctx))
+	}
+	if e.aws != nil {
+		late(e.aws.Close(ctx))
+	}
+	if e.runner != nil {
+		late(e.runner.Close(ctx))
+	}
+	if e.guard != nil {
+		late(e.guard.Close(ctx))
 	}
 	if e.server != nil {
 		late(e.server.Shutdown(ctx))
 		errs = append(errs, e.server.Close())
 		_ = e.requests.wait(context.Background()) // whoever was cut off sees it
+		_ = e.calls.wait(context.Background())
 	}
 	if e.listener != nil {
 		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {

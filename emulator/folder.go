@@ -73,6 +73,10 @@ func sweepTemporary() {
 
 func (f *folder) journal() string  { return filepath.Join(f.path, "journal") }
 func (f *folder) registry() string { return filepath.Join(f.path, "registry") }
+func (f *folder) queues() string   { return filepath.Join(f.path, "queues") }
+
+// functions is where functions are built. Nothing in it outlives the process.
+func (f *folder) functions() string { return filepath.Join(f.path, "functions") }
 
 func (f *folder) close() error {
 	if f.mark == nil {

@@ -24,6 +24,9 @@ func (e *Emulator) publish(ctx context.Context, origin string, changes []events.
 		c.At = c.At.UTC()
 	}
 	r.Events = e.cloud.Word(r.Changes)
+	if e.stack != nil { // nobody else would hear of them
+		r.Events = append(r.Events, e.stack.Word(r.Changes)...)
+	}
 	data, err := r.Encode()
 	if err != nil {
 		return r, 0, fmt.Errorf("publish: %w", err)

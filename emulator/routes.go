@@ -2,51 +2,126 @@ package emulator
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/regcast/regcast/emulator/internal/aws"
+	"github.com/regcast/regcast/emulator/internal/guard"
+	"github.com/regcast/regcast/emulator/internal/yandex"
 )
 
 // gatewayDomain ends the host names of gateways: <gateway-id>.apigw.localhost.
 const gatewayDomain = ".apigw.localhost"
 
-// handler is the one port: a gateway by host name first, then our paths, and what no other route claims goes to the default
-// gateway, so that ws://localhost:8080/ws just works.
+// handler is the one port. What functions call comes first: it is answered as long as there are functions, while everything else is
+// turned away once regcast is stopping.
 func (e *Emulator) handler() http.Handler {
 	api := e.api()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !e.requests.enter() {
-			http.Error(w, "regcast is stopping", http.StatusServiceUnavailable)
+		if e.guard.Serve(w, r) {
 			return
 		}
-		defer e.requests.leave()
-		path := r.URL.Path
-		switch id, isGateway := gatewayOf(r.Host); {
-		case isGateway:
-			e.cloud.ServeGateway(w, r, id)
-		case path == "/v2" || strings.HasPrefix(path, "/v2/"):
-			e.registry.ServeHTTP(w, r)
-		case path == "/_regcast" || strings.HasPrefix(path, "/_regcast/"):
-			api.ServeHTTP(w, r)
-		case strings.HasPrefix(path, "/gw/"):
-			id, _, _ := strings.Cut(path[len("/gw/"):], "/")
-			http.StripPrefix("/gw/"+id, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				e.cloud.ServeGateway(w, r, id)
-			})).ServeHTTP(w, r)
-		default:
-			e.cloud.ServeGateway(w, r, e.defaults.GatewayID)
+		if called := e.called(r); called != nil {
+			serve(&e.calls, called, w, r)
+			return
 		}
+		serve(&e.requests, e.asked(api, r), w, r)
 	})
+}
+
+func serve(door *requests, h http.HandlerFunc, w http.ResponseWriter, r *http.Request) {
+	if !door.enter() {
+		http.Error(w, "regcast is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	defer door.leave()
+	h(w, r)
+}
+
+// called finds who answers a request to a service that functions use, by its headers, its path or the cloud's host name; nil when it
+// is none.
+func (e *Emulator) called(r *http.Request) http.HandlerFunc {
+	path, target := r.URL.Path, r.Header.Get("X-Amz-Target")
+	switch {
+	case strings.HasPrefix(target, "DynamoDB_20120810."):
+		return e.tables.ServeHTTP
+	case strings.HasPrefix(path, "/apigateways/websocket/"):
+		return e.cloud.ServeConnections
+	case strings.HasPrefix(path, "/computeMetadata/"):
+		return e.cloud.ServeMetadata
+	case strings.HasPrefix(path, yandex.FunctionsPath) && e.cloudFunctions:
+		return e.cloud.ServeFunctions
+	case hostOf(r) == "functions.yandexcloud.net":
+		return func(w http.ResponseWriter, r *http.Request) {
+			r = r.Clone(r.Context())
+			r.URL.Path = yandex.FunctionsPath + strings.TrimPrefix(r.URL.Path, "/")
+			e.cloud.ServeFunctions(w, r)
+		}
+	case e.aws != nil && e.aws.Claims(r):
+		return func(w http.ResponseWriter, r *http.Request) { e.aws.ServeAPI(w, r) }
+	}
+	service, signed := aws.SignedService(r)
+	if !signed && guard.Cloud(r.Host) {
+		service, signed = hostOf(r), true
+	}
+	if signed {
+		return func(w http.ResponseWriter, r *http.Request) { e.notEmulated(w, r, service) }
+	}
+	return nil
+}
+
+// asked finds who answers a request from outside: a gateway by host name first, then our paths, and what no other route claims goes to
+// the default gateway, so that ws://localhost:8080/ws just works.
+func (e *Emulator) asked(api http.Handler, r *http.Request) http.HandlerFunc {
+	path := r.URL.Path
+	if id, isGateway := gatewayOf(r.Host); isGateway {
+		return e.gatewayHandler(id)
+	}
+	switch {
+	case path == "/v2" || strings.HasPrefix(path, "/v2/"):
+		return e.registry.ServeHTTP
+	case path == "/_regcast" || strings.HasPrefix(path, "/_regcast/"):
+		return api.ServeHTTP
+	case strings.HasPrefix(path, "/gw/"):
+		id, _, _ := strings.Cut(path[len("/gw/"):], "/")
+		return http.StripPrefix("/gw/"+id, e.gatewayHandler(id)).ServeHTTP
+	}
+	return e.gatewayHandler(e.defaults.GatewayID)
+}
+
+func (e *Emulator) gatewayHandler(id string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { e.cloud.ServeGateway(w, r, id) }
+}
+
+// notEmulated answers a request to a service of a cloud that regcast does not have, so that SDKs say it loud.
+func (e *Emulator) notEmulated(w http.ResponseWriter, r *http.Request, service string) {
+	what := service
+	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		what += ": " + target
+	}
+	text := fmt.Sprintf("not emulated: %s (%s %s%s); regcast is at http://%s and keeps functions away from the real cloud",
+		what, r.Method, r.Host, r.URL.Path, e.local())
+	e.warn(text)
+	w.Header().Set("X-Amzn-Errortype", "NotEmulated")
+	answer(w, http.StatusNotImplemented, map[string]any{"__type": "NotEmulated", "code": 12, "message": text})
 }
 
 // gatewayOf returns the gateway id in a host name.
 func gatewayOf(hostport string) (id string, ok bool) {
+	return strings.CutSuffix(strings.ToLower(withoutPort(hostport)), gatewayDomain)
+}
+
+func hostOf(r *http.Request) string { return withoutPort(r.Host) }
+
+func withoutPort(hostport string) string {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
-		host = hostport
+		return hostport
 	}
-	return strings.CutSuffix(strings.ToLower(host), gatewayDomain)
+	return host
 }
 
 // requests counts the requests that run, so that the rooms outlive them.

@@ -32,6 +32,7 @@ type upFlags struct {
 	createImageTag string
 	indexChildren  string
 	verbose        bool
+	functions      functionFlags
 }
 
 func (f *upFlags) add(c *cobra.Command) {
@@ -42,6 +43,7 @@ func (f *upFlags) add(c *cobra.Command) {
 	flags.StringArrayVar(&f.origins, "allow-origin", nil, "let only this `ORIGIN` open sockets from a browser, * is a wildcard (repeatable; default: all, as in the cloud)")
 	flags.StringVar(&f.createImageTag, "create-image-tag-field", "omit", "the tag field of create-image events: `omit|copy` it from the push")
 	flags.StringVar(&f.indexChildren, "index-children", "events", "images pushed without a tag, as children of an index are: `events|silent`")
+	f.functions.add(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log more, to standard error")
 }
 
@@ -80,7 +82,7 @@ func (f *upFlags) config(stderr io.Writer) (emulator.Config, error) {
 		}
 		cfg.Gateways = append(cfg.Gateways, emulator.Gateway{ID: id, File: emulator.File{Name: name, Data: data}})
 	}
-	return cfg, nil
+	return cfg, f.functions.config(&cfg, stderr)
 }
 
 // choose tells whether the second of two allowed values was given.

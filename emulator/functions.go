@@ -1,0 +1,248 @@
+package emulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/regcast/regcast/emulator/internal/aws"
+	"github.com/regcast/regcast/emulator/internal/dynamodb"
+	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/guard"
+	"github.com/regcast/regcast/emulator/internal/queue"
+	"github.com/regcast/regcast/emulator/internal/runner"
+	"github.com/regcast/regcast/emulator/internal/template"
+	"github.com/regcast/regcast/emulator/internal/trigger"
+)
+
+// The functions' side of the house: what runs them, what they call, and what stands between them and the world.
+
+// ErrNoFunction says that Invoke was given a name that no function has.
+var ErrNoFunction = runner.ErrNoFunction
+
+// FunctionError is what Invoke returns when the function itself failed.
+type FunctionError struct {
+	Function string
+	Payload  []byte // {"errorMessage", "errorType", …}
+}
+
+func (e *FunctionError) Error() string { return fmt.Sprintf("function %s: %s", e.Function, e.Payload) }
+
+// Invoke calls a function, by its logical id in the template or its id in Yandex Cloud, and returns what it answered.
+func (e *Emulator) Invoke(ctx context.Context, function string, payload []byte) ([]byte, error) {
+	r, err := e.runner.Invoke(ctx, e.functionName(function), runner.Request{Payload: payload})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("invoke %s: %w", function, err)
+	case r.FunctionError != "":
+		return nil, &FunctionError{function, r.Payload}
+	}
+	return r.Payload, nil
+}
+
+// functionName is the name that a function has in the runner.
+func (e *Emulator) functionName(id string) string {
+	if e.plan != nil {
+		for _, f := range e.plan.Functions {
+			if f.LogicalID == id {
+				return f.Name
+			}
+		}
+	}
+	return id
+}
+
+// functionID is the other way round.
+func (e *Emulator) functionID(name string) string {
+	if e.plan != nil {
+		for _, f := range e.plan.Functions {
+			if f.Name == name {
+				return f.LogicalID
+			}
+		}
+	}
+	return name
+}
+
+// readTemplate reads the template before anything is made, so that a wrong one costs nothing.
+func (e *Emulator) readTemplate(cfg Config) (err error) {
+	if cfg.Template == nil {
+		return nil
+	}
+	t := cfg.Template
+	e.plan, err = template.Parse(t.Name, t.Data, template.Options{
+		Parameters: t.Parameters, Stack: t.Stack, Region: t.Region, Account: t.Account,
+	})
+	return err
+}
+
+// buildFunctions makes what runs functions and what they call. None is there before defineFunctions.
+func (e *Emulator) buildFunctions(cfg Config) (err error) {
+	account, region, queues := "", "", ""
+	if e.plan != nil {
+		account, region = e.plan.Account, e.plan.Region
+	}
+	if cfg.Data != "" {
+		queues = e.folder.queues()
+	}
+	if e.queues, err = queue.New(queue.Options{Clock: e.clock, Dir: queues, Note: e.note}); err != nil {
+		return err
+	}
+	e.tables = dynamodb.New(dynamodb.Options{Clock: e.clock, LazyTTL: cfg.LazyTTL, Region: region, Account: account})
+	if err = os.MkdirAll(e.folder.functions(), 0o755); err != nil {
+		return err
+	}
+	if e.guard, err = guard.New(guard.Options{Handler: e.port, Dir: e.folder.functions(), Proxy: e.local()}); err != nil {
+		return err
+	}
+	log := cfg.FunctionLog
+	if log == nil {
+		log = func(string, string) {}
+	}
+	e.runner = runner.New(runner.Options{
+		Clock: e.clock, Dir: e.folder.functions(), Region: region, Host: os.Environ(), Env: e.functionEnv, Note: e.note, Watch: cfg.Watch,
+		Log: func(function string, line []byte) { log(e.functionID(function), string(line)) },
+	})
+	if e.plan == nil {
+		return nil
+	}
+	e.stack = aws.NewStack(e.plan, aws.StackOptions{
+		Dir: cfg.Template.Dir, Clock: e.clock, Queues: e.queues, Tables: e.tables, Runner: e.runner, Note: e.note, Warn: e.warn,
+	})
+	sockets := aws.SocketOptions(e.clock)
+	sockets.Origins = cfg.AllowOrigins
+	if cfg.FragmentFrames {
+		sockets.Fragments = []int{256, 1024, 4096} // small enough for one event to be cut
+	}
+	e.sockets = gateway.New(sockets)
+	e.aws = aws.New(aws.Options{
+		Account: account, Region: region, Gateway: e.sockets, Invoke: e.runner.Invoke, Clock: e.clock, Note: e.note, Warn: e.warn,
+		StrictAuth: cfg.StrictAuth, Secret: e.stack.SecretOf, Allowed: e.stack.Allowed,
+	})
+	return nil
+}
+
+// local is the address of the port as processes of this machine reach it; empty when they cannot, as with a listener in memory.
+func (e *Emulator) local() string {
+	addr, ok := e.listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return ""
+	}
+	if addr.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", fmt.Sprint(addr.Port))
+	}
+	return addr.String()
+}
+
+// functionEnv is what every process is given: credentials that no cloud takes, and no way but to the emulator.
+func (e *Emulator) functionEnv(f runner.Function) map[string]string {
+	env := e.guard.Env(f.Name)
+	maps.Copy(env, aws.Credentials(f.Name))
+	env["AWS_ENDPOINT_URL"] = "http://" + e.local()
+	env["AWS_EC2_METADATA_DISABLED"] = "true"
+	return env
+}
+
+// Hosts of AWS and Yandex Cloud in a variable's value, as a deployment writes them.
+var cloudURL = regexp.MustCompile(`\b(http|ws)s?://([A-Za-z0-9.-]+)(:443)?`)
+
+// localize makes of the URLs of a cloud in a variable's value those of the emulator, so that a function need not go through the guard.
+func (e *Emulator) localize(value string) string {
+	return cloudURL.ReplaceAllStringFunc(value, func(url string) string {
+		m := cloudURL.FindStringSubmatch(url)
+		scheme, host := m[1], m[2]
+		if !guard.Cloud(host) {
+			return url
+		}
+		local := scheme + "://" + e.local()
+		if api, _, ok := strings.Cut(host, ".execute-api."); ok {
+			return local + "/" + api
+		}
+		if host == "functions.yandexcloud.net" {
+			return local + "/functions"
+		}
+		return local
+	})
+}
+
+// defineFunctions makes everything that the configuration names: what is built from source is built now. It returns the triggers of
+// the template's rules.
+func (e *Emulator) defineFunctions(ctx context.Context, cfg Config) ([]trigger.Trigger, error) {
+	var errs []error
+	processes := 0
+	taken := map[string]bool{}
+	set := func(id string, f runner.Function) {
+		taken[id] = true
+		if h := cfg.Functions[id]; h != nil {
+			f.Handler, f.Executables, f.Package, f.Entry = h, nil, "", ""
+		} else {
+			processes++
+		}
+		f.Debug = slices.Contains(cfg.Debug, id)
+		for k, v := range f.Env {
+			f.Env[k] = e.localize(v)
+		}
+		if err := e.runner.Set(ctx, f); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if e.stack != nil {
+		fs := e.stack.Functions()
+		for _, id := range slices.Sorted(maps.Keys(fs)) {
+			set(id, fs[id])
+		}
+	}
+	for _, f := range cfg.CloudFunctions {
+		set(f.ID, runner.Function{
+			Name: f.ID, Package: f.Package, Entry: f.Entry, HandlerName: f.Entry, Env: maps.Clone(f.Env), Memory: f.Memory, Timeout: f.Timeout,
+		})
+	}
+	for _, id := range slices.Sorted(maps.Keys(cfg.Functions)) {
+		if !taken[id] {
+			set(id, runner.Function{Name: id})
+		}
+	}
+	for _, id := range cfg.Debug {
+		if !taken[id] {
+			errs = append(errs, fmt.Errorf("debug: there is no function %s; there is %s", id, strings.Join(slices.Sorted(maps.Keys(taken)), ", ")))
+		}
+	}
+	if processes > 0 && e.local() == "" {
+		errs = append(errs, errors.New("functions: a process cannot reach a listener that is not TCP; run them in this process with Config.Functions, or listen on 127.0.0.1"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if e.stack == nil {
+		return nil, nil
+	}
+	return e.stack.Load(e.aws)
+}
+
+// functionIDs lists what Yandex Cloud's triggers and gateways may invoke.
+func functionIDs(cfg Config) []string {
+	ids := slices.Collect(maps.Keys(cfg.Functions))
+	for _, f := range cfg.CloudFunctions {
+		if !slices.Contains(ids, f.ID) {
+			ids = append(ids, f.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// deadLetter puts what a trigger of Yandex Cloud has given up into a queue that is made with its first message.
+func (e *Emulator) deadLetter(ctx context.Context, arn string, body []byte, ids []string) error {
+	name := arn[strings.LastIndex(arn, ":")+1:]
+	if err := e.queues.Set(queue.Queue{Name: name}); err != nil {
+		return err
+	}
+	_, err := e.queues.Send(ctx, name, []queue.Message{{Body: body, Events: ids}})
+	return err
+}
