@@ -1,6 +1,7 @@
 package yandex
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +65,11 @@ func (d *door) invocation(w http.ResponseWriter, r *http.Request, id string) (an
 		if err != nil {
 			return answer{}, err
 		}
-		return answer{status: http.StatusOK, header: http.Header{"Content-Type": {http.DetectContentType(out)}}, body: out}, nil
+		kind := "application/json"
+		if !json.Valid(out) {
+			kind = http.DetectContentType(out)
+		}
+		return answer{status: http.StatusOK, header: http.Header{"Content-Type": {kind}}, body: out}, nil
 	}
 	trace, err := d.mint.uuid()
 	if err != nil {

@@ -313,7 +313,7 @@ func TestAnchorsAndMergeKeys(t *testing.T) {
 }
 
 func FuzzParseTriggers(f *testing.F) {
-	for _, s := range []string{v1YAML, v1JSON, v1REST, v2YAML, "- {}\n- []\n", "-", "a: &a [*a]", "<<: {<<: {}}", "{\"rule\":null}", "\xff\xfe", "--- !!binary x\n"} {
+	for _, s := range []string{v1YAML, v1JSON, v1REST, v2YAML, callV1, callV2, "- {}\n- []\n", "-", "a: &a [*a]", "<<: {<<: {}}", "{\"rule\":null}", "\xff\xfe", "--- !!binary x\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -331,6 +331,11 @@ func FuzzParseTriggers(f *testing.F) {
 			return
 		}
 		for _, tr := range ts {
+			for _, a := range tr.Actions {
+				if (a.Broadcast == nil) == (a.Invoke == nil) {
+					t.Fatalf("an action that is not one of its kinds: %+v", a)
+				}
+			}
 			if tr.ID == "" || len(tr.Actions) == 0 || len(tr.Source.Types) == 0 || tr.Source.Count < 1 || tr.Source.Cutoff <= 0 {
 				t.Fatalf("a trigger that cannot work was let in: %+v", tr)
 			}
