@@ -164,6 +164,7 @@ func newSignature(credential, signedHeaders, sum, date string) (*Signature, *Aut
 
 // verify judges a signature for a service.
 func (s *Signature) verify(r *http.Request, body []byte, service, secret string, now time.Time) *AuthError {
+	now = now.Truncate(time.Second) // as times are signed
 	age := now.Sub(s.At)
 	switch {
 	case s.Service != service:
