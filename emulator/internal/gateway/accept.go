@@ -77,7 +77,7 @@ func (g *Gateway) Accept(w http.ResponseWriter, r *http.Request, s Socket) error
 		return refuse(http.StatusInternalServerError, err)
 	}
 	g.deadlines.set(c, c.info.ConnectedAt.Add(min(g.limits.Life, g.limits.Idle)))
-	start := g.attachWire(c, nc)
+	start := g.attachWire(c, bare(nc))
 	c.enqueue(entry{frames: hello, whole: true})
 	start(early(rw.Reader))
 	return nil
