@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -74,6 +75,30 @@ func TestConnectEventWithoutQueryAndAgent(t *testing.T) {
 	is.True(!strings.Contains(got, `"body"`))
 	is.True(strings.Contains(got, `"identity":{"sourceIp":"127.0.0.1"}`))
 	is.True(strings.Contains(got, `"X-Forwarded-For":"203.0.113.9, 127.0.0.1"`))
+}
+
+func TestHeadersAreSpelledAsSent(t *testing.T) {
+	is := is.New(t)
+	h := build(t)
+	h.raw("GET /dev HTTP/1.1\nhost: h\nupgrade: websocket\nconnection: Upgrade\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\n" +
+		"Sec-WebSocket-Version: 13\nauthorization: a\nX-API-Key: b\n\n")
+	got := string(h.call("connect").payload)
+	is.True(strings.HasPrefix(got, `{"headers":{"authorization":"a","Host":"h","sec-websocket-key":`)) // and sorted whatever the case
+	is.True(strings.Contains(got, `"X-API-Key":"b"`))
+	is.True(!strings.Contains(got, `"upgrade"`))
+}
+
+// A listener that does not keep what was sent leaves net/http's spelling, but for the headers of the RFC.
+func TestHeadersOfAPlainListener(t *testing.T) {
+	is := is.New(t)
+	h := build(t)
+	h.server.Config.ConnContext = nil
+	h.server.Close()
+	h.server = httptest.NewServer(h.server.Config.Handler)
+	h.raw(strings.Replace(handshake, "X-Probe", "x-probe", 1))
+	got := string(h.call("connect").payload)
+	is.True(strings.Contains(got, `"X-Probe":"one"`))
+	is.True(strings.Contains(got, `"Sec-WebSocket-Key":"`))
 }
 
 func TestRequestIDs(t *testing.T) {
@@ -235,7 +260,7 @@ func TestSubprotocol(t *testing.T) {
 			c, a := h.dial("/dev", offered)
 			is.True(c != nil)
 			is.Equal(a.header.Get("Sec-WebSocket-Protocol"), test.want)
-			is.True(strings.Contains(string(h.call("connect").payload), `"Sec-WebSocket-Protocol":"v1,v2"`))
+			is.True(strings.Contains(string(h.call("connect").payload), `"Sec-Websocket-Protocol":"v1,v2"`)) // as this client spells it
 		})
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/regcast/regcast/emulator/internal/gateway"
 )
 
 // proxyEvent is what a function or an authorizer is invoked with. The order of the fields is the cloud's.
@@ -127,9 +129,10 @@ func handshakeHeaders(r *http.Request, sourceIP, trace string) []field {
 		{"X-Forwarded-Port", []string{"443"}}, // the client of a deployed function always comes by TLS
 		{"X-Forwarded-Proto", []string{"https"}},
 	}
+	sent := gateway.SentNames(r)
 	for name, values := range r.Header {
 		if !hidden[name] {
-			list = append(list, field{spelled(name), values})
+			list = append(list, field{cmp.Or(sent[name], spelled(name)), values})
 		}
 	}
 	return sortFields(list)
@@ -146,7 +149,8 @@ func disconnectHeaders(host string) []field {
 	return []field{{"Host", []string{host}}, {"x-api-key", []string{""}}, {"X-Forwarded-For", []string{""}}, {"x-restapi", []string{""}}}
 }
 
-// spelled undoes net/http's spelling for the headers of the handshake, which clients write as the RFC does.
+// spelled undoes net/http's spelling for the headers of the handshake, which clients write as the RFC does, for listeners that do not
+// keep what was sent.
 func spelled(name string) string {
 	if rest, ok := strings.CutPrefix(name, "Sec-Websocket-"); ok {
 		return "Sec-WebSocket-" + rest

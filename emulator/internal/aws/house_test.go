@@ -108,11 +108,14 @@ func build(t *testing.T, changes ...change) *house {
 	o.Gateway = h.room
 	h.cloud = aws.New(o)
 	is.New(t).NoErr(h.cloud.AddAPI(api, logical))
-	h.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !h.cloud.ServeAPI(w, r) {
 			http.Error(w, "not ours", http.StatusTeapot)
 		}
 	}))
+	h.server.Listener = gateway.KeepHeads(h.server.Listener)
+	h.server.Config.ConnContext = gateway.KeepHead
+	h.server.Start()
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
