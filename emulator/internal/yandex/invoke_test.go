@@ -350,6 +350,7 @@ func TestARetryHoldsUpNoOtherTrigger(t *testing.T) {
 		in <- e
 		is.True(strings.Contains(h.frame(room), e.ID))
 	}
+	h.step(yandex.StepRetry)
 	is.Equal(len(f.requests), 1)
 }
 
