@@ -31,7 +31,7 @@ func (r *Runner) note(name, what, text string, data map[string]any) {
 func (r *Runner) define(ctx context.Context, f Function) (*definition, error) {
 	d := &definition{
 		Function: f, timeout: cmp.Or(f.Timeout, 3*time.Second), memory: cmp.Or(f.Memory, 128), limit: cmp.Or(f.Limit, r.limit),
-		retired: make(chan struct{}), unwatch: func() {},
+		retired: make(chan struct{}),
 	}
 	d.processes = max(1, min(r.procs, d.limit))
 	hasCode := len(f.Executables) > 0 || f.Package != ""
@@ -68,9 +68,8 @@ func (r *Runner) define(ctx context.Context, f Function) (*definition, error) {
 	return d, nil
 }
 
-func (r *Runner) builds() build.Options {
-	return build.Options{Dir: filepath.Join(r.o.Dir, "build"), Clock: r.o.Clock}
-}
+// builds are in real time: files and compilers have no other.
+func (r *Runner) builds() build.Options { return build.Options{Dir: filepath.Join(r.dir, "build")} }
 
 func source(f Function) build.Source {
 	return build.Source{Executables: f.Executables, Package: f.Package, Entry: f.Entry, Debug: f.Debug}
@@ -82,9 +81,9 @@ func (d *definition) debug() error {
 	if d.debugger, err = exec.LookPath("dlv"); err != nil {
 		return fmt.Errorf("debug: %w; install it: go install github.com/go-delve/delve/cmd/dlv@latest", err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", cmp.Or(d.DebugListen, "127.0.0.1:0"))
 	if err != nil {
-		return fmt.Errorf("debug: a port for the debugger: %w", err)
+		return fmt.Errorf("debug: the debugger's address: %w", err)
 	}
 	d.listen, d.processes = listener.Addr().String(), 1
 	return listener.Close()

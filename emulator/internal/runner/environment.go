@@ -244,7 +244,7 @@ func (e *environment) end(reason string) {
 
 // tmp is the environment's /tmp.
 func (e *environment) tmp() string {
-	return filepath.Join(e.runner.o.Dir, "tmp", fileName(e.def.Name), strconv.Itoa(e.slot))
+	return filepath.Join(e.runner.dir, "tmp", fileName(e.def.Name), strconv.Itoa(e.slot))
 }
 
 // timer returns an alarm d from now; none when a debugger may hold everything up.

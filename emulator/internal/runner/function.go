@@ -46,7 +46,8 @@ type Function struct {
 	Memory      int               // MB; 0: 128. It is told and reported, not enforced
 	Timeout     time.Duration     // of one invocation; 0: 3 s
 	Limit       int               // invocations at once; 0: Options.Limit; negative: none, every invocation is throttled
-	Debug       bool              // the process waits for a debugger: one environment, no timeouts
+	Debug       bool              // the process waits for a debugger, dlv of the PATH: one environment, no timeouts
+	DebugListen string            // where dlv listens, host:port; empty: a free port of 127.0.0.1, see StepDebugger
 }
 
 // Request is one invocation.

@@ -12,6 +12,7 @@ type pool struct {
 	runner  *Runner
 	name    string
 	working atomic.Int64 // handlers in this process
+	watch   *watch       // over its source; nil: none; under runner.mu
 
 	mu          sync.Mutex
 	def         *definition
@@ -40,7 +41,6 @@ type definition struct {
 	debugger  string        // dlv, when there is one
 	listen    string        // where the debugger listens
 	retired   chan struct{} // closed when another took its place
-	unwatch   func()        // ends the watch over its source; not nil
 }
 
 func newPool(r *Runner, name string) *pool {
@@ -53,7 +53,6 @@ func (p *pool) define(d *definition) {
 	defer p.mu.Unlock()
 	if p.def != nil {
 		close(p.def.retired)
-		p.def.unwatch()
 	}
 	p.def, p.alive, p.idle, p.settling = d, 0, nil, 0
 	p.fill()
@@ -64,7 +63,6 @@ func (p *pool) retire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	close(p.def.retired)
-	p.def.unwatch()
 }
 
 // accept takes an invocation or refuses it. The caller holds the runner's lock.

@@ -48,7 +48,8 @@ type Runner struct {
 	o       Options
 	limit   int
 	procs   int
-	temp    bool            // o.Dir is ours to remove
+	dir     string          // Options.Dir, absolute; set by the first Set
+	temp    bool            // dir is ours to remove
 	closing context.Context // ends when Close begins
 	stop    context.CancelFunc
 	dead    context.Context // ends when Close runs out of time: nothing may go on
@@ -90,23 +91,37 @@ func New(o Options) *Runner {
 // Set adds a function, or replaces the one of the same name: invocations in flight end on the old definition, those that wait and new
 // ones go to the new. It builds what is to be built; when that fails the old definition stays. It starts no process.
 func (r *Runner) Set(ctx context.Context, f Function) error {
+	before, err := r.set(ctx, f)
+	before.close()
+	if err != nil && !errors.Is(err, ErrClosed) {
+		return fmt.Errorf("runner: set %s: %w", f.Name, err)
+	}
+	return err
+}
+
+// set returns the watch that nobody needs any more.
+func (r *Runner) set(ctx context.Context, f Function) (*watch, error) {
 	r.setting.Lock()
 	defer r.setting.Unlock()
 	if err := r.enter(); err != nil {
-		return err
+		return nil, err
 	}
 	defer r.owners.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.closing, cancel)()
+	w, err := r.watch(f) // before the build: nothing that changes in the meantime is missed
+	if err != nil {
+		return nil, err
+	}
 	d, err := r.define(ctx, f)
 	if err != nil {
-		return fmt.Errorf("runner: set %s: %w", f.Name, err)
+		return w, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return ErrClosed
+		return w, ErrClosed
 	}
 	p := r.pools[f.Name]
 	if p == nil {
@@ -114,24 +129,29 @@ func (r *Runner) Set(ctx context.Context, f Function) error {
 		r.pools[f.Name] = p
 	}
 	p.define(d)
-	return nil
+	w, p.watch = p.watch, w
+	return w, nil
 }
 
 // enter makes the folder for builds and temporary files, and the caller an owner, whom Close waits for.
-func (r *Runner) enter() (err error) {
+func (r *Runner) enter() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return ErrClosed
 	}
-	if r.o.Dir == "" {
-		r.o.Dir, err = os.MkdirTemp("", "regcast-runner-")
-		r.temp = err == nil
-	} else if err = os.MkdirAll(r.o.Dir, 0o700); err == nil {
-		r.o.Dir, err = filepath.Abs(r.o.Dir)
-	}
-	if err != nil {
-		return fmt.Errorf("runner: folder: %w", err)
+	if r.dir == "" {
+		dir, err := r.o.Dir, error(nil)
+		if dir == "" {
+			dir, err = os.MkdirTemp("", "regcast-runner-")
+			r.temp = err == nil
+		} else if err = os.MkdirAll(dir, 0o700); err == nil {
+			dir, err = filepath.Abs(dir)
+		}
+		if err != nil {
+			return fmt.Errorf("folder: %w", err)
+		}
+		r.dir = dir
 	}
 	r.owners.Add(1)
 	return nil
@@ -140,13 +160,17 @@ func (r *Runner) enter() (err error) {
 // Remove takes a function away. Invocations that it has taken, waiting ones included, are carried through.
 func (r *Runner) Remove(name string) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	p := r.pools[name]
 	if p == nil {
+		r.mu.Unlock()
 		return fmt.Errorf("%w: %q", ErrNoFunction, name)
 	}
 	delete(r.pools, name)
 	p.retire()
+	w := p.watch
+	p.watch = nil
+	r.mu.Unlock()
+	w.close()
 	return nil
 }
 
@@ -218,14 +242,19 @@ func (r *Runner) Functions() []Info {
 // goroutine of the runner, except those of handlers in this process that do not heed their context; it names them in its error.
 func (r *Runner) Close(ctx context.Context) error {
 	r.mu.Lock()
+	var watches []*watch
 	if !r.closed {
 		r.closed = true
 		r.stop()
 		for _, p := range r.pools {
 			p.retire()
+			watches = append(watches, p.watch)
 		}
 	}
 	r.mu.Unlock()
+	for _, w := range watches {
+		w.close()
+	}
 
 	gone, idle := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -249,7 +278,7 @@ func (r *Runner) Close(ctx context.Context) error {
 	r.kill()
 	r.starter.stop()
 	if r.temp {
-		err = errors.Join(err, os.RemoveAll(r.o.Dir))
+		err = errors.Join(err, os.RemoveAll(r.dir))
 	}
 	return err
 }
