@@ -122,8 +122,11 @@ func keep(store, binary, stem, sum string) (string, error) {
 
 // goCommand runs go in dir for this host and returns what it prints. Its error holds what go said, with whole paths.
 func goCommand(ctx context.Context, o Options, dir string, args ...string) ([]byte, error) {
-	name := cmp.Or(o.Go, "go")
-	if _, err := exec.LookPath(name); err != nil {
+	name, err := exec.LookPath(cmp.Or(o.Go, "go"))
+	if err == nil {
+		name, err = filepath.Abs(name) // it runs in another folder
+	}
+	if err != nil {
 		return nil, fmt.Errorf("no go command to build it with (%w): install Go, or build an executable for %s", err, host)
 	}
 	c := exec.CommandContext(ctx, name, args...)
@@ -135,7 +138,7 @@ func goCommand(ctx context.Context, o Options, dir string, args ...string) ([]by
 		c.Cancel = func() error { return c.Process.Signal(os.Interrupt) } // go then ends the compilers that it runs
 	}
 	c.WaitDelay = 5 * time.Second
-	err := c.Run()
+	err = c.Run()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
