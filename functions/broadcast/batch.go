@@ -108,7 +108,7 @@ func (b *batch) body(body []byte, keys map[string]json.RawMessage, item string) 
 	case keys["messages"] != nil:
 		return b.messages(keys["messages"], item)
 	case keys["detail-type"] != nil:
-		return b.imageAction(body, item)
+		return b.imageAction(body, keys, item)
 	}
 	return fmt.Errorf("batch: an object with %s: want messages (a Yandex trigger's batch), detail-type (an event of EventBridge) or Records (a batch of SQS)",
 		found(keys))
@@ -143,11 +143,12 @@ func (b *batch) messages(list json.RawMessage, item string) error {
 }
 
 // imageAction reads an "ECR Image Action".
-func (b *batch) imageAction(body []byte, item string) error {
+func (b *batch) imageAction(body []byte, keys map[string]json.RawMessage, item string) error {
 	a, err := ecr.Decode(body)
 	switch {
 	case errors.Is(err, ecr.ErrOther) || err == nil && a.Image == nil:
-		return fmt.Errorf("batch: event %s: detail-type %q of source %q: want %q of %q", a.ID, a.DetailType, a.Source, ecr.ImageActionType, ecr.EventSource)
+		return fmt.Errorf("batch: event %s: detail-type %s of source %s: want %q of %q", keys["id"], keys["detail-type"], keys["source"],
+			ecr.ImageActionType, ecr.EventSource)
 	case err != nil:
 		return fmt.Errorf("batch: event: %w", err)
 	case a.Image.Repository == "":

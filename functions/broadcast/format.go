@@ -136,10 +136,12 @@ func (f Format) cut(bodies []json.RawMessage, wanted []int, limit int) []part {
 		if len(head)+len(bodies[n])+len(tail) > limit {
 			continue
 		}
-		if size+1+len(bodies[n]) > limit {
+		comma := min(len(open), 1)
+		if size+comma+len(bodies[n]) > limit {
 			flush()
+			comma = 0
 		}
-		open, size = append(open, n), size+1+len(bodies[n])
+		open, size = append(open, n), size+comma+len(bodies[n])
 	}
 	flush()
 	return parts

@@ -1,0 +1,3 @@
+package broadcast_test
+
+func serveIfTold() bool { return false }

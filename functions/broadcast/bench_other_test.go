@@ -1,0 +1,5 @@
+//go:build !linux
+
+package broadcast_test
+
+func serveIfTold() bool { return false }
