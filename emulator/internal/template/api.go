@@ -71,12 +71,34 @@ func (b *builder) readStages(api *API) {
 		if !o.get("DeploymentId").given() && !o.get("AutoDeploy").truth(false) {
 			b.doc.notice(res.at, "the stage %s has neither DeploymentId nor AutoDeploy: AWS would serve no routes on it", quote(s.Name))
 		}
+		b.checkDeployment(api, o.get("DeploymentId"))
 		for _, key := range []string{"DefaultRouteSettings", "RouteSettings"} {
 			if f := o.get(key); f.given() && strings.Contains(string(f.json()), `"Throttling`) {
 				f.notice("not emulated: throttling; no message is refused for coming too fast")
 			}
 		}
 		api.Stages = append(api.Stages, s)
+	}
+}
+
+// checkDeployment says which routes a deployment may miss, since it does not wait for them.
+func (b *builder) checkDeployment(api *API, f field) {
+	if !f.scalar() {
+		return
+	}
+	for _, res := range b.belongs(api, "AWS::ApiGatewayV2::Deployment") {
+		if b.refOf(res) != f.text() {
+			continue
+		}
+		var missed []string
+		for _, route := range b.belongs(api, "AWS::ApiGatewayV2::Route") {
+			if !slices.Contains(res.needs, route.id) {
+				missed = append(missed, route.id)
+			}
+		}
+		if len(missed) > 0 {
+			b.doc.notice(res.at, "the deployment does not wait for the routes %s: AWS may serve the stage without them; want DependsOn", clip(strings.Join(missed, ", ")))
+		}
 	}
 }
 

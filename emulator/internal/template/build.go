@@ -49,8 +49,8 @@ func (b *builder) at(f field) Place { return Place{File: b.doc.file, Line: f.at.
 
 // harmless are kinds that may be left out without anybody noticing on one machine.
 func harmless(kind string) bool {
-	for _, prefix := range []string{"AWS::IAM::", "AWS::Logs::", "AWS::CloudWatch::", "AWS::XRay::", "AWS::KMS::", "AWS::Budgets::",
-		"AWS::ApplicationAutoScaling::", "AWS::CodeDeploy::", "AWS::SSM::Document", "AWS::ApiGatewayV2::Deployment", "AWS::ApiGatewayV2::Model",
+	for _, prefix := range []string{"AWS::Logs::", "AWS::CloudWatch::", "AWS::XRay::", "AWS::KMS::", "AWS::Budgets::",
+		"AWS::ApplicationAutoScaling::", "AWS::CodeDeploy::", "AWS::SSM::Document", "AWS::ApiGatewayV2::Model",
 		"AWS::ApiGateway::Account", "AWS::CDK::Metadata", "AWS::CloudFormation::WaitCondition", "AWS::ECR::RepositoryPolicy",
 		"AWS::ECR::LifecyclePolicy", "AWS::ECR::RegistryPolicy", "AWS::ServiceCatalogAppRegistry::", "AWS::ResourceGroups::"} {
 		if strings.HasPrefix(kind, prefix) {
@@ -63,8 +63,9 @@ func harmless(kind string) bool {
 func emulated() []string {
 	return []string{"AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::Lambda::Permission",
 		"AWS::Lambda::EventInvokeConfig", "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy",
-		"AWS::DynamoDB::Table", "AWS::ECR::Repository", "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration",
-		"AWS::ApiGatewayV2::RouteResponse", "AWS::ApiGatewayV2::IntegrationResponse", "AWS::ApiGatewayV2::Authorizer", "AWS::ApiGatewayV2::Stage"}
+		"AWS::DynamoDB::Table", "AWS::ECR::Repository", "AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy",
+		"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration",
+		"AWS::ApiGatewayV2::RouteResponse", "AWS::ApiGatewayV2::IntegrationResponse", "AWS::ApiGatewayV2::Authorizer", "AWS::ApiGatewayV2::Deployment", "AWS::ApiGatewayV2::Stage"}
 }
 
 // readRest lists, kind by kind, what is not made.
@@ -149,6 +150,9 @@ func (b *builder) readTables() {
 			"PointInTimeRecoverySpecification", "StreamSpecification", "KinesisStreamSpecification", "ContributorInsightsSpecification",
 			"ImportSourceSpecification", "DeletionProtectionEnabled", "ResourcePolicy", "TableClass", "Tags")
 		t := Table{LogicalID: res.id, Name: b.physical(res), ARN: b.arnFor(res), At: res.place(b.doc.file)}
+		if name := o.get("TableName"); name.given() {
+			tableName(name)
+		}
 		types := make(map[string]string)
 		used := make(map[string]bool)
 		defs := o.get("AttributeDefinitions").required("the attributes of the keys")
@@ -161,7 +165,7 @@ func (b *builder) readTables() {
 			for _, item := range o.get(section).items() {
 				g := item.object().takes("IndexName", "KeySchema", "Projection", "ProvisionedThroughput", "OnDemandThroughput", "WarmThroughput", "ContributorInsightsSpecification")
 				p := g.get("Projection").required("ProjectionType: ALL, KEYS_ONLY or INCLUDE").object().only("ProjectionType", "NonKeyAttributes")
-				t.Indexes = append(t.Indexes, Index{Name: g.get("IndexName").required("a name").text(), Local: section[0] == 'L',
+				t.Indexes = append(t.Indexes, Index{Name: tableName(g.get("IndexName").required("a name")), Local: section[0] == 'L',
 					Keys:       keys(g.get("KeySchema").required("a HASH key"), types, used),
 					Projection: p.get("ProjectionType").choice("ALL", "KEYS_ONLY", "INCLUDE"), Attributes: p.get("NonKeyAttributes").texts()})
 			}
@@ -179,6 +183,15 @@ func (b *builder) readTables() {
 		}
 		b.plan.Tables = append(b.plan.Tables, t)
 	}
+}
+
+func tableName(f field) string {
+	const low, high = 3, 255
+	s := f.text()
+	if s != "" && (len(s) < low || len(s) > high || strings.Trim(s, letters+"._-") != "") {
+		f.refuse("got %s, want %d to %d letters, digits, dots, _ and -", quote(s), low, high)
+	}
+	return s
 }
 
 func keys(f field, types map[string]string, used map[string]bool) []Key {

@@ -31,7 +31,9 @@ func (r *reader) check(root object) {
 		}
 		res.needs = slices.Sorted(maps.Keys(edges))
 	}
-	r.checkCircles()
+	if len(r.doc.problems) == 0 {
+		r.checkCircles()
+	}
 }
 
 // checker walks the values of one resource as they are written.
@@ -46,7 +48,7 @@ func (r *checker) node(n *yaml.Node) {
 		return
 	}
 	n = target(n)
-	if r.seen[n] || !r.doc.spend(n, 1) {
+	if r.seen[n] || !r.doc.spend(n, perNode) {
 		return
 	}
 	r.seen[n] = true

@@ -40,13 +40,14 @@ type document struct {
 	where    map[*yaml.Node]place
 	problems []remark
 	notices  []remark
-	work     int // nodes walked and bytes made so far
+	work     int // bytes made so far, and nodes walked
 }
 
 const (
 	deepest = 100      // levels of nesting, of the file and of intrinsics
 	largest = 1 << 20  // bytes of a file, as the cloud has it, and of a text that intrinsics make
-	most    = 16 << 20 // nodes and bytes that one reading may take: aliases can make much of little
+	most    = 16 << 20 // bytes that intrinsics and aliases may make of one file: they can make much of little
+	perNode = 32       // bytes that a node counts for
 )
 
 // spend tells whether there is still work to be had. That there is none is said once.

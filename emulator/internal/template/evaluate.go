@@ -57,7 +57,7 @@ func (r *reader) eval(n *yaml.Node) *yaml.Node {
 		return r.doc.broken(n)
 	}
 	defer func() { r.depth-- }()
-	if !r.doc.spend(n, 1) {
+	if !r.doc.spend(n, perNode) {
 		return r.doc.broken(n)
 	}
 	n = target(n)
@@ -137,7 +137,7 @@ func (r *reader) call(n *yaml.Node, name string, arg *yaml.Node) *yaml.Node {
 		if in := items(2, 2); len(in) == 2 && in[0].scalar() && in[1].scalar() && in[0].text() != "" {
 			out := r.doc.list(n)
 			for part := range strings.SplitSeq(in[1].text(), in[0].text()) {
-				if !r.doc.spend(n, 1) {
+				if !r.doc.spend(n, perNode) {
 					return r.doc.broken(n)
 				}
 				out.Content = append(out.Content, r.doc.text(n, part))
@@ -191,6 +191,14 @@ func (r *reader) call(n *yaml.Node, name string, arg *yaml.Node) *yaml.Node {
 	return r.doc.broken(n) // check has refused it
 }
 
+// fits tells whether a text is not too long to go on.
+func (r *reader) fits(n *yaml.Node, size int) bool {
+	if size > largest {
+		r.doc.refuse(r.doc.where[n], "got a text of more than %d bytes, want less", largest)
+	}
+	return size <= largest
+}
+
 func (r *reader) joined(n *yaml.Node, delimiter string, list field) *yaml.Node {
 	var b strings.Builder
 	for i, item := range list.items() {
@@ -205,7 +213,7 @@ func (r *reader) joined(n *yaml.Node, delimiter string, list field) *yaml.Node {
 			b.WriteString(delimiter)
 		}
 		b.WriteString(item.text())
-		if !r.doc.spend(n, len(delimiter)+len(item.text())) || b.Len() > largest {
+		if !r.doc.spend(n, len(delimiter)+len(item.text())) || !r.fits(n, b.Len()) {
 			return r.doc.broken(n)
 		}
 	}
@@ -295,7 +303,7 @@ func (r *reader) sub(n, arg *yaml.Node) *yaml.Node {
 			return r.doc.broken(n)
 		}
 		b.WriteString(v.Value)
-		if !r.doc.spend(n, len(v.Value)) || b.Len() > largest {
+		if !r.doc.spend(n, len(v.Value)) || !r.fits(n, b.Len()) {
 			return r.doc.broken(n)
 		}
 	}

@@ -87,7 +87,7 @@ func (r *reader) globalised(res *resource, globals object, ignore field) *yaml.N
 // merge puts a local value over a global one: mappings merge, lists follow one another, anything else is the local one.
 func (r *reader) merge(global, local *yaml.Node) *yaml.Node {
 	g, l := target(global), target(local)
-	if r.depth++; r.depth > deepest || !r.doc.spend(l, 1) {
+	if r.depth++; r.depth > deepest || !r.doc.spend(l, perNode) {
 		r.depth--
 		return local
 	}

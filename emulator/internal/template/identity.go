@@ -190,7 +190,7 @@ func (r *reader) refOf(res *resource) string {
 		}
 	case "AWS::Lambda::EventSourceMapping":
 		return r.uuid(res.id)
-	case "AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::SNS::Topic", "AWS::StepFunctions::StateMachine", "AWS::SecretsManager::Secret":
+	case "AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::IAM::ManagedPolicy", "AWS::SNS::Topic", "AWS::StepFunctions::StateMachine", "AWS::SecretsManager::Secret":
 		return r.arnFor(res)
 	}
 	return name

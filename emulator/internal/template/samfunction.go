@@ -55,8 +55,12 @@ func (r *reader) expandFunction(res *resource) {
 	if o.get("Role").given() {
 		return
 	}
-	pairs := []pair{{samPolicies, o.get("Policies").node}, {"Policies", d.list(res.self, e.allowed...)}}
-	r.make(res, res.id+"Role", "AWS::IAM::Role", res.self, d.mapping(res.self, pairs...))
+	var managed *yaml.Node
+	if e.polls {
+		managed = d.list(res.self, d.text(res.self, "AWSLambdaSQSQueueExecutionRole"))
+	}
+	r.make(res, res.id+"Role", "AWS::IAM::Role", res.self, d.mapping(res.self, pair{samPolicies, o.get("Policies").node},
+		pair{"Policies", d.list(res.self, e.allowed...)}, pair{"ManagedPolicyArns", managed}))
 }
 
 // expansion is a function while SAM's resources round it are made.
@@ -66,6 +70,7 @@ type expansion struct {
 	function, name *yaml.Node // ARN and name, or the alias that SAM publishes
 	qualifier      *yaml.Node
 	allowed        []*yaml.Node // policies that SAM adds to the role
+	polls          bool         // it has an SQS event
 }
 
 // allow adds a policy to the role.
@@ -259,5 +264,5 @@ func (e *expansion) mapping(id string, at *yaml.Node, props field) {
 		}
 	}
 	e.make(e.of, id, "AWS::Lambda::EventSourceMapping", at, d.mapping(at, pairs...))
-	e.allow(queue, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+	e.polls = true
 }
