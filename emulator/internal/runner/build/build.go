@@ -47,7 +47,7 @@ type Result struct {
 	Dir  string // the function's own folder, absolute: where Path was found, or Package
 	// Sum changes when the program does; Path of a found executable may stay.
 	Sum string
-	// Notices are for people: which executable was passed over, and why.
+	// Notices are for people: which executable was passed over, and why; that it is older than its source.
 	Notices []string
 }
 
@@ -66,6 +66,9 @@ func Build(ctx context.Context, o Options, s Source) (Result, error) {
 			sum, err := digest(path)
 			if err != nil {
 				return Result{}, fmt.Errorf("build: %w", err)
+			}
+			if s.Package != "" {
+				notices = append(notices, outdated(path, s.Package)...)
 			}
 			return Result{Path: path, Dir: filepath.Dir(path), Sum: sum, Notices: notices}, nil
 		case err != nil:
@@ -96,6 +99,28 @@ func Build(ctx context.Context, o Options, s Source) (Result, error) {
 		notices[i] += ": built from " + dir + " instead"
 	}
 	return Result{Path: path, Dir: dir, Sum: sum, Notices: notices}, nil
+}
+
+// outdated tells of an executable that is older than a Go file of its package: people wonder why their change does nothing.
+func outdated(path, dir string) []string {
+	program, err := os.Stat(path)
+	files, listing := os.ReadDir(dir)
+	if err != nil || listing != nil {
+		return nil // it is a courtesy
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err == nil && isSource(f.Name()) && info.ModTime().After(program.ModTime()) {
+			return []string{fmt.Sprintf("%s is older than %s: it is run as it is; build it again, or remove it to have the package built at every change",
+				path, filepath.Join(dir, f.Name()))}
+		}
+	}
+	return nil
+}
+
+// isSource tells a Go file that is compiled into a program.
+func isSource(name string) bool {
+	return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
 }
 
 // reason leaves the path out of an error that stands behind it anyway.

@@ -143,7 +143,7 @@ func (in inputs) concern(e fsnotify.Event) bool {
 		return false
 	}
 	dir := filepath.Dir(e.Name)
-	if in.whole[dir] || in.sources[dir] && strings.HasSuffix(e.Name, ".go") && !strings.HasSuffix(e.Name, "_test.go") {
+	if in.whole[dir] || in.sources[dir] && isSource(e.Name) {
 		return true
 	}
 	if e.Op&(fsnotify.Create|fsnotify.Remove|fsnotify.Rename) == 0 {

@@ -34,6 +34,7 @@ func TestOperators(t *testing.T) {
 		"a string":               {`["a"]`, values{`"a"`, `"\u0061"`, `["b","a"]`}, values{`"A"`, `"aa"`, `"b"`, `null`, `["b"]`, `[]`, `{"x":"a"}`, ``}},
 		"the empty string":       {`[""]`, values{`""`}, values{`" "`, `null`, `[]`, ``}},
 		"escapes":                {`["a\"b\\/ü\u20ac😀"]`, values{`"a\"b\\/ü€😀"`, `"a\u0022b\\\/\u00fc\u20ac\ud83d\ude00"`}, values{`"a"`}},
+		"an address":             {`["::1"]`, values{`"::1"`}, values{`"0:0:0:0:0:0:0:1"`}},
 		"null":                   {`[null]`, values{`null`, `[1,null]`}, values{`"null"`, `""`, `false`, `0`, ``}},
 		"booleans":               {`[true]`, values{`true`}, values{`"true"`, `false`, `1`}},
 		"a number":               {`[300]`, values{`300`, `3.0e2`, `300.0`, `[1,300]`}, values{`"300"`, `301`, `3000`, `null`}},
