@@ -87,3 +87,28 @@ func TestYandexDeployment(t *testing.T) {
 	other.Expect("create-image", "create-image-tag")
 	em.Flush()
 }
+
+// amazon is the deployment to AWS.
+func amazon(t *testing.T) *emulatortest.Emulator {
+	t.Helper()
+	return emulatortest.Start(t, emulator.Config{
+		Template:    &emulator.Template{File: read(t, "../template.yaml"), Dir: ".."},
+		FunctionLog: logged(t),
+	})
+}
+
+// push → rule → queue → the bootstrap → @connections → socket.
+func TestAWSDeployment(t *testing.T) {
+	is := is.New(t)
+	em := amazon(t)
+	team, other := em.Dial("/live?image=team/*"), em.Dial("/live?image=other/app")
+	digest := em.Push("team/app:v1")
+	got := team.Expect("create-image-tag")
+	is.Equal(got[0].Details.Tag, "v1")
+	is.Equal(got[0].Details.ImageDigest, digest)
+	team.Write([]byte("ping"))
+	is.Equal(string(team.Read()), "pong")
+	em.Push("other/app:v2")
+	other.Expect("create-image-tag")
+	em.Flush()
+}

@@ -58,6 +58,7 @@ type Emulator struct {
 	runner *runner.Runner
 	queues *queue.Queues
 	tables *dynamodb.DB
+	sqs    *aws.SQS
 	guard  *guard.Guard
 	// cloudFunctions says that there are functions of Yandex Cloud.
 	cloudFunctions bool

@@ -84,7 +84,7 @@ func (e *Emulator) readTemplate(cfg Config) (err error) {
 
 // buildFunctions makes what runs functions and what they call. None is there before defineFunctions.
 func (e *Emulator) buildFunctions(cfg Config) (err error) {
-	account, region, queues := "", "", ""
+	account, region, queues := "123456789012", "us-east-1", ""
 	if e.plan != nil {
 		account, region = e.plan.Account, e.plan.Region
 	}
@@ -95,6 +95,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 		return err
 	}
 	e.tables = dynamodb.New(dynamodb.Options{Clock: e.clock, LazyTTL: cfg.LazyTTL, Region: region, Account: account})
+	e.sqs = &aws.SQS{Account: account, Region: region, Queues: e.queues}
 	if err = os.MkdirAll(e.folder.functions(), 0o755); err != nil {
 		return err
 	}
@@ -115,6 +116,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	e.stack = aws.NewStack(e.plan, aws.StackOptions{
 		Dir: cfg.Template.Dir, Clock: e.clock, Queues: e.queues, Tables: e.tables, Runner: e.runner, Note: e.note, Warn: e.warn,
 	})
+	e.sqs.ContentDedup = e.stack.ContentDedup
 	sockets := aws.SocketOptions(e.clock)
 	sockets.Origins = cfg.AllowOrigins
 	if cfg.FragmentFrames {

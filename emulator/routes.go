@@ -48,6 +48,10 @@ func (e *Emulator) called(r *http.Request) http.HandlerFunc {
 	switch {
 	case strings.HasPrefix(target, "DynamoDB_20120810."):
 		return e.tables.ServeHTTP
+	case strings.HasPrefix(target, aws.SQSTarget):
+		return e.sqs.ServeHTTP
+	case e.stack != nil && strings.HasPrefix(path, aws.LambdaPath):
+		return e.stack.Lambda().ServeHTTP
 	case strings.HasPrefix(path, "/apigateways/websocket/"):
 		return e.cloud.ServeConnections
 	case strings.HasPrefix(path, "/computeMetadata/"):

@@ -2,12 +2,14 @@ package aws
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/regcast/regcast/emulator/internal/clock"
@@ -33,14 +35,18 @@ type StackOptions struct {
 
 // Stack is a deployed template: its functions have credentials and policies, its rules, queues, mappings and tables are at work.
 type Stack struct {
-	o    StackOptions
-	plan *template.Plan
-	keys map[string]*template.Function // by access key id
+	o     StackOptions
+	plan  *template.Plan
+	async *Async
+	keys  map[string]*template.Function // by access key id
 }
 
 // NewStack returns a stack of which nothing is made yet.
 func NewStack(plan *template.Plan, o StackOptions) *Stack {
 	s := &Stack{o: o, plan: plan, keys: make(map[string]*template.Function)}
+	s.async = NewAsync(AsyncOptions{
+		Queues: o.Queues, Clock: o.Clock, Invoke: o.Runner.Invoke, Send: s.send, Note: o.Note, Warn: o.Warn,
+	})
 	for i := range plan.Functions {
 		f := &plan.Functions[i]
 		s.keys[accessKey(f.Name)] = f
@@ -130,11 +136,37 @@ func (s *Stack) Word(changes []events.Change) []events.Event {
 	return ecr.Wording{Account: s.plan.Account, Region: s.plan.Region}.Word(changes)
 }
 
-// Load makes the stack's resources; its functions must be with the runner. It returns what its rules come to.
+// Load makes the stack's resources; its functions must be with the runner. It returns what its rules come to. The error names
+// everything that the cloud would refuse.
 func (s *Stack) Load(c *Cloud) ([]trigger.Trigger, error) {
 	var errs []error
 	for _, t := range s.plan.Tables {
 		errs = append(errs, s.table(t))
+	}
+	for _, q := range s.plan.Queues {
+		if err := s.o.Queues.Set(queue.Queue{
+			Name: q.Name, Visibility: q.Visibility, Delay: q.Delay, Retention: q.Retention, Wait: q.Wait,
+			MaxReceives: q.MaxReceives, DeadLetter: queueName(q.DeadLetter), FIFO: q.FIFO,
+		}); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", place(q.At), q.LogicalID, err))
+		}
+	}
+	for _, f := range s.plan.Functions {
+		errs = append(errs, s.async.Add(f))
+	}
+	for _, m := range s.plan.Mappings {
+		errs = append(errs, s.mapping(m))
+	}
+	var triggers []trigger.Trigger
+	for _, r := range s.plan.Rules {
+		t, ok, warnings, err := CompileRule(r, RuleWiring{
+			Clock: s.o.Clock, Queue: s.queue, Function: s.hasFunction, Send: s.send, Invoke: s.invoke,
+		})
+		errs = append(errs, err)
+		s.warn(warnings...)
+		if ok {
+			triggers = append(triggers, t)
+		}
 	}
 	names := make(map[string]string)
 	for _, f := range s.plan.Functions {
@@ -143,10 +175,84 @@ func (s *Stack) Load(c *Cloud) ([]trigger.Trigger, error) {
 	for _, a := range s.plan.APIs {
 		errs = append(errs, c.AddAPI(a, func(id string) string { return names[id] }))
 	}
-	for _, n := range s.plan.Notices {
-		s.o.Warn(n)
+	s.warn(s.plan.Notices...)
+	return triggers, errors.Join(errs...)
+}
+
+func (s *Stack) warn(texts ...string) {
+	for _, text := range texts {
+		s.o.Warn(text)
 	}
-	return nil, errors.Join(errs...)
+}
+
+// mapping puts a function behind a queue.
+func (s *Stack) mapping(m template.Mapping) error {
+	if !m.Enabled {
+		s.warn(fmt.Sprintf("%s: %s is disabled: nothing is taken from %s", place(m.At), m.LogicalID, m.Queue))
+		return nil
+	}
+	q, ok := s.queue(m.Queue)
+	if !ok {
+		s.warn(fmt.Sprintf("%s: %s does nothing here: %s is no queue of this template", place(m.At), m.LogicalID, m.Queue))
+		return nil
+	}
+	i := slices.IndexFunc(s.plan.Functions, func(f template.Function) bool { return f.LogicalID == m.Function })
+	if i < 0 {
+		s.warn(fmt.Sprintf("%s: %s does nothing here: %s is no function of this template", place(m.At), m.LogicalID, m.Function))
+		return nil
+	}
+	consumer, warnings, err := CompileMapping(m, s.plan.Functions[i], q, s.plan.Region, s.o.Runner.Invoke)
+	s.warn(warnings...)
+	if err != nil {
+		return err
+	}
+	if _, err := s.o.Queues.Consume(consumer); err != nil { // it ends with the queues
+		return fmt.Errorf("%s: %s: %w", place(m.At), m.LogicalID, err)
+	}
+	return nil
+}
+
+// queue is the queue of an ARN.
+func (s *Stack) queue(arn string) (template.Queue, bool) {
+	i := slices.IndexFunc(s.plan.Queues, func(q template.Queue) bool { return q.ARN == arn })
+	if i < 0 {
+		return template.Queue{}, false
+	}
+	return s.plan.Queues[i], true
+}
+
+func (s *Stack) hasFunction(arn string) bool {
+	return slices.ContainsFunc(s.plan.Functions, func(f template.Function) bool { return f.ARN == arn })
+}
+
+// send puts a message into the queue of an ARN.
+func (s *Stack) send(ctx context.Context, arn string, m queue.Message) error {
+	_, err := s.o.Queues.Send(ctx, queueName(arn), []queue.Message{m})
+	return err
+}
+
+// invoke takes an event for the function of an ARN, asynchronously.
+func (s *Stack) invoke(ctx context.Context, arn string, payload []byte, events []string) error {
+	for _, f := range s.plan.Functions {
+		if f.ARN == arn {
+			_, err := s.async.Invoke(ctx, f.Name, runner.Request{Payload: payload}, events)
+			return err
+		}
+	}
+	return runner.ErrNoFunction
+}
+
+// Lambda serves the Invoke API for the stack's functions.
+func (s *Stack) Lambda() *Lambda {
+	return &Lambda{
+		Account: s.plan.Account, Region: s.plan.Region, Functions: func() []template.Function { return s.plan.Functions },
+		Invoke: s.o.Runner.Invoke, InvokeAsync: s.async.Invoke,
+	}
+}
+
+// ContentDedup says whether a FIFO queue knows messages again by their bodies.
+func (s *Stack) ContentDedup(name string) bool {
+	return slices.ContainsFunc(s.plan.Queues, func(q template.Queue) bool { return q.Name == name && q.ContentDedup })
 }
 
 func (s *Stack) table(t template.Table) error {
