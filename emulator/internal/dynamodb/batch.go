@@ -156,6 +156,9 @@ func (d *DB) batchWrite(r *batchWriteRequest) (any, error) {
 			}
 			w, err := d.prepare(verb, request)
 			if err != nil {
+				if asError(err).key { // a batch words this as for other keys
+					err = invalid("The provided key element does not match the schema")
+				}
 				return nil, err
 			}
 			if seen[w.at] {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -88,13 +87,9 @@ func keysOf(indexes []Index) [][]Key {
 
 func (r *createRequest) check() error {
 	var c constraints
-	if r.TableName == nil {
-		return invalid("The parameter 'TableName' is required but was not present in the request")
+	if err := checkName(r.TableName); err != nil {
+		return err
 	}
-	if n := len(*r.TableName); n < 3 || n > 255 {
-		return invalid("TableName must be at least 3 characters long and at most 255 characters long")
-	}
-	c.table(r.TableName)
 	c.notNull(r.AttributeDefinitions != nil, "attributeDefinitions")
 	c.notNull(len(r.KeySchema) > 0, "keySchema")
 	c.oneOf(r.BillingMode, "billingMode", "PROVISIONED", "PAY_PER_REQUEST")
@@ -127,6 +122,9 @@ func (r *createRequest) keys(types map[string]string, schema []keyElement) ([]Ke
 	}
 	for _, a := range r.AttributeDefinitions {
 		defined = append(defined, a.AttributeName)
+	}
+	if len(schema) > len(defined) {
+		return nil, invalid("Invalid KeySchema: Some index key attribute have no definition")
 	}
 	var keys []Key
 	for i, k := range schema {
@@ -218,13 +216,24 @@ func tokenOf(body []byte) (string, error) {
 	return in.ClientRequestToken, err
 }
 
+// checkName checks the TableName of a request about tables.
+func checkName(name *string) error {
+	switch {
+	case name == nil:
+		return invalid("The parameter 'TableName' is required but was not present in the request")
+	case len(*name) < 3 || len(*name) > 255 && !strings.HasPrefix(*name, "arn:"):
+		return invalid("TableName must be at least 3 characters long and at most 255 characters long")
+	}
+	var c constraints
+	c.table(name)
+	return c.err()
+}
+
 type nameRequest struct{ TableName *string }
 
 // named finds the table of a request about tables, which tells the name when there is none.
 func (d *DB) named(name *string) (*table, error) {
-	var c constraints
-	c.table(name)
-	if err := c.err(); err != nil {
+	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	t, err := d.table(*name)
@@ -352,11 +361,13 @@ func (d *DB) describeTimeToLive(r *nameRequest) (any, error) {
 
 // describe is the table's description. The table is locked, or new.
 func (t *table) describe(status string) map[string]any {
-	types := map[string]string{}
+	var definitions []attributeDefinition
 	schema := func(keys []Key) []keyElement {
 		var out []keyElement
 		for _, k := range keys {
-			types[k.Name] = k.Type
+			if d := (attributeDefinition{k.Name, k.Type}); !slices.Contains(definitions, d) {
+				definitions = append(definitions, d)
+			}
 			kind := "HASH"
 			if k.Sort {
 				kind = "RANGE"
@@ -393,10 +404,6 @@ func (t *table) describe(status string) map[string]any {
 		}
 		list, _ := out[kind].([]map[string]any)
 		out[kind] = append(list, one)
-	}
-	var definitions []attributeDefinition
-	for _, name := range slices.Sorted(maps.Keys(types)) {
-		definitions = append(definitions, attributeDefinition{name, types[name]})
 	}
 	out["AttributeDefinitions"] = definitions
 	return out

@@ -132,11 +132,6 @@ func (w *write) parse(r *writeRequest) error {
 
 // checkUpdate refuses to change the key.
 func (w *write) checkUpdate() error {
-	if w.condition != nil {
-		if err := w.table.checkNested(w.condition); err != nil {
-			return err
-		}
-	}
 	if w.update == nil {
 		return nil
 	}
@@ -144,6 +139,13 @@ func (w *write) checkUpdate() error {
 		for _, name := range w.update.Names() {
 			if name == k.Name {
 				return invalid("One or more parameter values were invalid: Cannot update attribute " + name + ". This attribute is part of the key")
+			}
+		}
+	}
+	for _, index := range w.table.spec.Indexes {
+		for _, k := range index.Keys {
+			if kind := w.update.Literal(k.Name); kind != document.None && kind != kindOf(k.Type) {
+				return indexMismatch(k, kind, index)
 			}
 		}
 	}
@@ -181,7 +183,9 @@ func (w *write) plan() (old, next document.Item, err error) {
 	if old == nil && w.update.Removes() {
 		return nil, nil, nil
 	}
-	if err := w.table.checkIndexKeys(next); err != nil {
+	if err := w.table.checkIndexKeys(next, func(Key, document.Kind, Index) *Error {
+		return invalid("The update expression attempted to update the secondary index key to unsupported type")
+	}); err != nil {
 		return old, nil, err
 	}
 	if next.Size() > document.MaxItem {

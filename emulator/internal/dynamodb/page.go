@@ -63,7 +63,7 @@ func (d *DB) page(operation string, r *pageRequest) (any, error) {
 	}
 	start, err := r.ExclusiveStartKey.Item()
 	if err != nil {
-		return nil, invalid("The provided starting key is invalid: " + err.Error())
+		return nil, err
 	}
 	if operation == "Query" && r.KeyConditionExpression == nil {
 		return nil, invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
@@ -307,10 +307,15 @@ func (p *page) startAfter(start document.Item, operation string) error {
 		want[k.Name] = true
 	}
 	if len(start) != len(want) {
-		if p.index == nil {
+		if p.index == nil && operation == "Scan" {
 			wrong.Message += ": The provided key element does not match the schema"
 		}
 		return wrong
+	}
+	for _, k := range p.keys {
+		if v := start[k.Name]; v.Kind != document.None && v.Kind != kindOf(k.Type) && operation == "Query" {
+			return invalid("The provided key element does not match the schema")
+		}
 	}
 	for _, k := range p.table.spec.Keys {
 		key[k.Name] = start[k.Name]

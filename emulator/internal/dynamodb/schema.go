@@ -136,15 +136,15 @@ func (t *table) checkItem(item document.Item) error {
 		v := item[k.Name]
 		switch {
 		case v.Kind == document.None:
-			return invalid("One or more parameter values were invalid: Missing the key " + k.Name + " in the item")
+			return wrongKey("Missing the key " + k.Name + " in the item")
 		case v.Kind != kindOf(k.Type):
-			return invalid("One or more parameter values were invalid: Type mismatch for key " + k.Name + " expected: " + k.Type + " actual: " + v.Kind.String())
+			return wrongKey("Type mismatch for key " + k.Name + " expected: " + k.Type + " actual: " + v.Kind.String())
 		}
 		if err := checkKeyValue(k, v, "One or more parameter values are not valid. ", "Key: "+k.Name); err != nil {
 			return err
 		}
 	}
-	if err := t.checkIndexKeys(item); err != nil {
+	if err := t.checkIndexKeys(item, indexMismatch); err != nil {
 		return err
 	}
 	if item.Size() > document.MaxItem {
@@ -153,7 +153,8 @@ func (t *table) checkItem(item document.Item) error {
 	return nil
 }
 
-func (t *table) checkIndexKeys(item document.Item) error {
+// checkIndexKeys checks the attributes that are keys of indexes; mismatch words a wrong type.
+func (t *table) checkIndexKeys(item document.Item, mismatch func(k Key, actual document.Kind, index Index) *Error) error {
 	for _, index := range t.spec.Indexes {
 		for _, k := range index.Keys {
 			v := item[k.Name]
@@ -161,8 +162,7 @@ func (t *table) checkIndexKeys(item document.Item) error {
 			case v.Kind == document.None:
 				continue
 			case v.Kind != kindOf(k.Type):
-				return invalid("One or more parameter values were invalid: Type mismatch for Index Key " + k.Name + " Expected: " + k.Type +
-					" Actual: " + v.Kind.String() + " IndexName: " + index.Name)
+				return mismatch(k, v.Kind, index)
 			}
 			err := checkKeyValue(k, v, "One or more parameter values are not valid. A value specified for a secondary index key is not supported. ",
 				"IndexName: "+index.Name+", IndexKey: "+k.Name)
@@ -172,6 +172,17 @@ func (t *table) checkIndexKeys(item document.Item) error {
 		}
 	}
 	return nil
+}
+
+func wrongKey(why string) *Error {
+	e := invalid("One or more parameter values were invalid: " + why)
+	e.key = true
+	return e
+}
+
+func indexMismatch(k Key, actual document.Kind, index Index) *Error {
+	return invalid("One or more parameter values were invalid: Type mismatch for Index Key " + k.Name + " Expected: " + k.Type +
+		" Actual: " + actual.String() + " IndexName: " + index.Name)
 }
 
 func checkKeyValue(k Key, v document.Value, before, after string) error {

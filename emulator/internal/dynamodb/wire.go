@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,7 @@ type Error struct {
 	Type    string // "ValidationException"
 	Message string
 	status  int           // 0: 400
+	key     bool          // an item's key is not the table's
 	item    document.Item // of a failed condition
 	reasons []reason      // of a cancelled transaction
 }
@@ -77,6 +79,10 @@ func serialization(err error) *Error {
 		case "object":
 			e.Message = "Start of structure or map found where not expected"
 		case "array":
+			if wrong.Type.Kind() == reflect.Map {
+				e.Message = "Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"
+				break
+			}
 			e.Message = "Unrecognized collection type class java.lang." + jsonType(wrong)
 		case "number":
 			e.Message = "NUMBER_VALUE cannot be converted to " + jsonType(wrong)
@@ -92,12 +98,12 @@ func serialization(err error) *Error {
 }
 
 func jsonType(e *json.UnmarshalTypeError) string {
-	switch e.Type.Kind().String() {
-	case "string":
+	switch e.Type.Kind() {
+	case reflect.String:
 		return "String"
-	case "bool":
+	case reflect.Bool:
 		return "Boolean"
-	case "int", "int64":
+	case reflect.Int, reflect.Int64:
 		return "Integer"
 	}
 	return "Object"

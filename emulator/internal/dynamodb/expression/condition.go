@@ -92,19 +92,17 @@ func (p *parser) not() *node {
 func (p *parser) comparison() *node {
 	left := p.term()
 	t := p.peek()
-	var n *node
+	op := strings.ToUpper(t.text)
 	switch {
-	case t.kind == symbol && strings.Contains(" = <> < <= > >= ", " "+t.text+" "):
-		p.next()
-		n = &node{op: t.text, args: []*node{p.needsValue(left), p.needsValue(p.term())}}
-	case p.keyword("BETWEEN"):
-		n = &node{op: "BETWEEN", args: []*node{p.needsValue(left), p.needsValue(p.term())}}
-		if !p.keyword("AND") {
-			p.unexpected()
-		}
-		n.args = append(n.args, p.needsValue(p.term()))
-	case p.keyword("IN"):
-		n = &node{op: "IN", args: []*node{p.needsValue(left)}}
+	case t.kind == symbol && strings.Contains(" = <> < <= > >= ", " "+op+" "):
+	case t.kind == word && (op == "BETWEEN" || op == "IN"):
+	default:
+		return left
+	}
+	n := &node{op: op, args: []*node{p.needsValue(left)}}
+	p.next()
+	switch op {
+	case "IN":
 		p.expect("(")
 		for {
 			n.args = append(n.args, p.needsValue(p.term()))
@@ -113,8 +111,14 @@ func (p *parser) comparison() *node {
 			}
 		}
 		p.expect(")")
+	case "BETWEEN":
+		n.args = append(n.args, p.needsValue(p.term()))
+		if !p.keyword("AND") {
+			p.unexpected()
+		}
+		n.args = append(n.args, p.needsValue(p.term()))
 	default:
-		return left
+		n.args = append(n.args, p.needsValue(p.term()))
 	}
 	p.checkComparison(n)
 	return n

@@ -141,6 +141,16 @@ func (u *Update) Removes() bool {
 	return !slices.ContainsFunc(u.actions, func(a action) bool { return a.verb == "SET" || a.verb == "ADD" })
 }
 
+// Literal is the kind of the value that the update gives to a top-level attribute, as far as its text tells; else None.
+func (u *Update) Literal(name string) document.Kind {
+	for _, a := range u.actions {
+		if len(a.path) == 1 && a.path[0].Name == name && a.value != nil {
+			return a.value.kind()
+		}
+	}
+	return document.None
+}
+
 // Of is the part of item that the update names: ReturnValues UPDATED_OLD and UPDATED_NEW.
 func (u *Update) Of(item document.Item) document.Item { return project(u.paths(), item) }
 
