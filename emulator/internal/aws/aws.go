@@ -162,7 +162,7 @@ func (c *Cloud) AddAPI(t template.API, function func(logicalID string) string) e
 }
 
 // Close closes all sockets, invokes $disconnect for them, waits for that until ctx ends or lastWords have passed, and then for
-// everything that runs. Requests that come later are refused. It must not be called twice.
+// everything that runs. Requests that come later are refused.
 func (c *Cloud) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closing = true

@@ -36,21 +36,21 @@ type refusal struct {
 
 // connect serves a handshake: API key, then IAM or authorizer, then $connect decide, in this order.
 func (c *Cloud) connect(w http.ResponseWriter, r *http.Request, a *api, stage template.Stage) {
-	s, requestID, err := c.newSocket(r, a, stage)
+	s, requestID, trace, err := c.newSocket(r, a, stage)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	if bad := c.o.Gateway.Check(r); bad != nil {
 		maps.Copy(w.Header(), bad.Header)
-		s.refuse(w, requestID, &refusal{status: bad.Status, message: bad.Text, why: bad.Text})
+		s.refuse(w, r, requestID, &refusal{status: bad.Status, message: bad.Text, why: bad.Text})
 		return
 	}
 	c.setPending(s.id, true)
 	defer c.setPending(s.id, false)
-	subprotocol, no := s.ask(r, requestID)
+	subprotocol, no := s.ask(r, requestID, trace)
 	if no != nil {
-		s.refuse(w, requestID, no)
+		s.refuse(w, r, requestID, no)
 		return
 	}
 	accepted := gateway.Socket{
@@ -67,33 +67,33 @@ func (c *Cloud) connect(w http.ResponseWriter, r *http.Request, a *api, stage te
 }
 
 // newSocket mints what a connection needs. Its id is known to the functions before it is open.
-func (c *Cloud) newSocket(r *http.Request, a *api, stage template.Stage) (s *socket, requestID string, err error) {
+func (c *Cloud) newSocket(r *http.Request, a *api, stage template.Stage) (s *socket, requestID, trace string, err error) {
 	s = &socket{
 		cloud: c, api: a, stage: stage, since: c.clock.Now(), host: r.Host,
 		who:   identity{UserAgent: r.UserAgent(), SourceIP: sourceIP(r)},
 		slots: make(chan struct{}, inFlight), opened: make(chan struct{}),
 	}
 	if s.id, err = c.mint.connection(); err != nil {
-		return nil, "", err
+		return nil, "", "", err
 	}
-	if s.trace = r.Header.Get("X-Amzn-Trace-Id"); s.trace == "" {
-		if s.trace, err = c.mint.trace(s.since); err != nil {
-			return nil, "", err
+	if trace = r.Header.Get("X-Amzn-Trace-Id"); trace == "" {
+		if trace, err = c.mint.trace(s.since); err != nil {
+			return nil, "", "", err
 		}
 	}
 	requestID, err = c.mint.request()
-	return s, requestID, err
+	return s, requestID, trace, err
 }
 
 // ask has everybody decide who may let the client in.
-func (s *socket) ask(r *http.Request, requestID string) (subprotocol string, no *refusal) {
+func (s *socket) ask(r *http.Request, requestID, trace string) (subprotocol string, no *refusal) {
 	c, route := s.cloud, s.api.routes[routeConnect]
 	if route == nil {
 		return "", nil
 	}
 	e := s.event(routeConnect, eventConnect, requestID)
 	e.IsBase64Encoded = new(bool)
-	e.Headers = handshakeHeaders(r, s.who.SourceIP, s.trace)
+	e.Headers = handshakeHeaders(r, s.who.SourceIP, trace)
 	e.QueryStringParameters = queryFields(r.URL.RawQuery)
 	e.complete()
 	methodARN := s.api.arn + "/" + s.stage.Name + "/" + routeConnect
@@ -107,7 +107,7 @@ func (s *socket) ask(r *http.Request, requestID string) (subprotocol string, no 
 		}
 	}
 	if route.authorizer != nil {
-		v, took := s.judge(r, route.authorizer, *e, methodARN)
+		v, took := s.judge(r, route.authorizer, *e, methodARN, trace)
 		if v.status != 0 {
 			return "", &refusal{status: v.status, message: v.message, why: v.why}
 		}
@@ -119,7 +119,7 @@ func (s *socket) ask(r *http.Request, requestID string) (subprotocol string, no 
 		why := "not emulated: " + route.Integration + " integration"
 		return "", &refusal{status: http.StatusNotImplemented, message: why, why: why}
 	}
-	result := c.call(route.function, route.Timeout, e, s.trace)
+	result := c.call(route.function, route.Timeout, e, trace)
 	answer, err := parseAnswer(result.response.Payload)
 	switch failed := result.failed(); {
 	case failed != "":
@@ -138,19 +138,19 @@ func (s *socket) ask(r *http.Request, requestID string) (subprotocol string, no 
 }
 
 // judge asks the authorizer, and says how many milliseconds that took.
-func (s *socket) judge(r *http.Request, a *authorizer, e proxyEvent, methodARN string) (verdict, int64) {
+func (s *socket) judge(r *http.Request, a *authorizer, e proxyEvent, methodARN, trace string) (verdict, int64) {
 	if missing := a.missing(&e); missing != "" {
 		return verdict{status: http.StatusUnauthorized, message: textUnauthorized, why: "the identity source " + missing + " is empty"}, 0
 	}
 	e.Type, e.MethodARN, e.IsBase64Encoded = "REQUEST", methodARN, nil
 	e.Headers = authorizerHeaders(r, e.Headers)
 	e.complete()
-	result := s.cloud.call(a.function, integrationTimeout, &e, s.trace)
+	result := s.cloud.call(a.function, integrationTimeout, &e, trace)
 	return judge(result, methodARN), result.took.Milliseconds()
 }
 
 // refuse answers a handshake, and says why where people look.
-func (s *socket) refuse(w http.ResponseWriter, requestID string, no *refusal) {
+func (s *socket) refuse(w http.ResponseWriter, r *http.Request, requestID string, no *refusal) {
 	body := frameText(no.message, s.id, requestID)
 	if no.body != nil {
 		body = []byte(*no.body)
@@ -158,7 +158,9 @@ func (s *socket) refuse(w http.ResponseWriter, requestID string, no *refusal) {
 	h := w.Header()
 	h["Content-Type"] = []string{"application/json; charset=UTF-8"}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	h["Connection"] = []string{"keep-alive"}
+	if r.ProtoMajor == 1 {
+		h["Connection"] = []string{"keep-alive"}
+	}
 	h["x-amz-apigw-id"] = []string{requestID}
 	w.WriteHeader(no.status)
 	_, _ = w.Write(body) // the client has gone: there is nobody to tell

@@ -93,10 +93,9 @@ func signingDate(r *http.Request) string {
 }
 
 func parseHeader(header, date string) (*Signature, *AuthError) {
-	rest, ok := strings.CutPrefix(header, algorithm)
-	if !ok {
-		// Whatever it is: the cloud takes it for a signature with everything missing.
-		rest = " "
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(header), " ")
+	if scheme != algorithm {
+		rest = "" // whatever it is, the cloud takes it for a signature with everything missing
 	}
 	values := make(map[string]string)
 	for pair := range strings.SplitSeq(rest, ",") {
@@ -120,7 +119,7 @@ func parseHeader(header, date string) (*Signature, *AuthError) {
 		missing.WriteString("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ")
 	}
 	if missing.Len() > 0 {
-		return nil, badAuth(typeIncomplete, "%sAuthorization=%s", missing.String(), strings.Fields(header + " ")[0])
+		return nil, badAuth(typeIncomplete, "%sAuthorization=%s", missing.String(), scheme)
 	}
 	return newSignature(values["Credential"], values["SignedHeaders"], values["Signature"], date)
 }

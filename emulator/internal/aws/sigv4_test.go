@@ -303,6 +303,7 @@ func TestSignedService(t *testing.T) {
 
 func FuzzParseSignature(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 Credential=A/20260925/us-east-1/execute-api/aws4_request, SignedHeaders=host;x-amz-date, Signature=00", "20260925T002229Z", "")
+	f.Add(" ", "0", "")
 	f.Add("", "", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F1%2Fr%2Fs%2Faws4_request&X-Amz-Date=20260925T002229Z&X-Amz-SignedHeaders=host&X-Amz-Signature=0")
 	f.Fuzz(func(t *testing.T, header, date, query string) {
 		r := httptest.NewRequest("GET", "/", bytes.NewReader(nil))

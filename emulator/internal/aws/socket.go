@@ -26,7 +26,7 @@ type socket struct {
 	cloud      *Cloud
 	api        *api
 	stage      template.Stage
-	id, trace  string
+	id         string
 	host       string
 	who        identity
 	since      time.Time
@@ -119,7 +119,11 @@ func (s *socket) integrate(r *route, body []byte, requestID string, data map[str
 	}
 	text := string(body)
 	e.RequestContext.MessageID, e.Body, e.IsBase64Encoded = messageID, &text, new(bool)
-	result := s.cloud.call(r.function, r.Timeout, e, s.trace)
+	trace, err := s.cloud.mint.trace(s.cloud.clock.Now())
+	if err != nil {
+		return failure, err.Error()
+	}
+	result := s.cloud.call(r.function, r.Timeout, e, trace)
 	result.data(data)
 	if why := result.failed(); why != "" {
 		if errors.Is(result.err, errClosed) {
@@ -168,15 +172,16 @@ func (s *socket) farewell(r *route, code int, reason string, data map[string]any
 	case <-c.running.Done():
 		return "not invoked: the emulator has stopped"
 	}
-	requestID, err := c.mint.request()
-	if err != nil {
+	requestID, err1 := c.mint.request()
+	trace, err2 := c.mint.trace(c.clock.Now())
+	if err := errors.Join(err1, err2); err != nil {
 		return err.Error()
 	}
 	e := s.event(routeDisconnect, eventDisconnect, requestID)
 	e.Headers = disconnectHeaders(s.host)
 	e.complete()
 	e.RequestContext.DisconnectStatusCode, e.RequestContext.DisconnectReason, e.IsBase64Encoded = code, &reason, new(bool)
-	result := c.call(r.function, r.Timeout, e, s.trace)
+	result := c.call(r.function, r.Timeout, e, trace)
 	result.data(data)
 	if why := result.failed(); why != "" {
 		return why
