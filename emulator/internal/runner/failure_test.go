@@ -3,6 +3,7 @@ package runner_test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -239,6 +240,27 @@ func TestExtensions(t *testing.T) {
 	h.log.wait("REPORT") // both ask for the next
 	h.is.NoErr(h.Close(t.Context()))
 	h.log.wait("EVENT SHUTDOWN spindown")
+}
+
+func TestAnExtensionHoldsTheEnvironment(t *testing.T) {
+	h := open(t)
+	enough, err := net.Listen("tcp", "127.0.0.1:0")
+	h.is.NoErr(err)
+	defer enough.Close()
+	h.set("slow extension", func(f *runner.Function) { f.Env["ENOUGH"] = enough.Addr().String() })
+	h.is.Equal(string(h.invoke("slow extension", `1`).Payload), `1`) // the caller does not wait for extensions
+	h.log.wait("extension at work")
+	c, err := enough.Accept()
+	h.is.NoErr(err)
+	h.is.Equal(h.log.count("REPORT"), 0)
+	h.is.Equal(h.info("slow extension").InFlight, 1)
+	h.is.NoErr(c.Close())
+	h.log.wait("REPORT")
+	h.is.Equal(string(h.invoke("slow extension", `2`).Payload), `2`)
+	c, err = enough.Accept() // it is told of every invocation
+	h.is.NoErr(err)
+	h.is.NoErr(c.Close())
+	h.log.wait("REPORT", 2)
 }
 
 func TestSIGTERMWithoutAnEnd(t *testing.T) {

@@ -275,6 +275,18 @@ func rude(name string) {
 	case "exit after answer":
 		id, _ := next()
 		respond(id, `"last words"`)
+	case "slow extension": // works on behind the answer until the test says enough
+		_, _, h := do("POST", "/2020-01-01/extension/register", map[string]string{"Lambda-Extension-Name": "slow"}, `{"events":["INVOKE"]}`)
+		id := map[string]string{"Lambda-Extension-Identifier": h.Get("Lambda-Extension-Identifier")}
+		go lambda.Start(handler(echo))
+		for {
+			do("GET", "/2020-01-01/extension/event/next", id, "")
+			fmt.Println("extension at work")
+			c, err := net.Dial("tcp", os.Getenv("ENOUGH"))
+			must(err)
+			_, _ = io.ReadAll(c) // until the test closes
+			_ = c.Close()
+		}
 	case "extension":
 		extension()
 	default:

@@ -39,8 +39,8 @@ type Options struct {
 	// Env is what the house gives to every process: credentials, endpoints, proxy.
 	Env   func(Function) map[string]string
 	Log   func(function string, line []byte) // one line without its end, valid during the call
-	Note  func(events.Step)
-	Watch bool // rebuild and swap a function when its source or executable changes
+	Note  func(events.Step)                  // it must not call Set, Remove or Close
+	Watch bool                               // rebuild and swap a function when its source or executable changes
 }
 
 // Runner runs functions. All methods may be called at once.

@@ -52,13 +52,20 @@ func (r *Runner) rebuild(name string, w *watch) {
 	if d.sum == before.sum {
 		return
 	}
+	if r.swap(p, w, d) {
+		r.note(name, StepSwapped, name+" has changed; new invocations go to "+d.path, map[string]any{"executable": d.path})
+	}
+}
+
+// swap puts d in place unless the watch that saw the change is over.
+func (r *Runner) swap(p *pool, w *watch, d *definition) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.closed || r.pools[name] != p || p.watch != w {
-		return
+	if r.closed || p.watch != w {
+		return false
 	}
 	p.define(d)
-	r.note(name, StepSwapped, name+" has changed; new invocations go to "+d.path, map[string]any{"executable": d.path})
+	return true
 }
 
 func (p *pool) definition() *definition {
