@@ -99,7 +99,12 @@ func Bytes(ctx context.Context, in []byte) ([]byte, error)  { return append(in, 
 func Text(in string) (string, error)                        { return in + "?", nil }
 func Struct(ctx context.Context, in In) (Out, error)        { return Out{"<" + in.Name + ">"}, nil }
 func Pointer(in *In) (*Out, error)                          { if in.Name == "" { return nil, nil }; return &Out{in.Name}, nil }
-func Any(in any) (any, error)                               { return []any{in, "x"}, nil }
+func Any(in any) (any, error) {
+	if text, ok := in.(string); ok {
+		return text, nil
+	}
+	return []any{in, "x"}, nil
+}
 func Number() (int, error)                                  { var all []int; return all[len(json2())], nil }
 func json2() string                                         { return "ab" }
 func Web(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -154,7 +159,7 @@ func TestEntryPoints(t *testing.T) {
 			{`[]`, failure + `{"errorMessage":"request for a main.In: json: cannot unmarshal array into Go value of type main.In","errorType":"UserCodeError"}`},
 			{`nope`, failure + `{"errorMessage":"request for a main.In: the request is not JSON: invalid character 'o' in literal null (expecting 'u')","errorType":"UserCodeError"}`}},
 		"Pointer": {{`{"name":"Ann"}`, response + `{"Hello":"Ann"}`}, {`{}`, response + `null`}},
-		"Any":     {{`{"a":[1]}`, response + `[{"a":[1]},"x"]`}},
+		"Any":     {{`{"a":[1]}`, response + `[{"a":[1]},"x"]`}, {`"<"`, response + `"\u003c"`}},
 		"Plain":   {{`as it is`, response + `as it is`}},
 		"Mux": {{`{"httpMethod":"GET","path":"/hello/ann","headers":{}}`,
 			response + `{"statusCode":200,"headers":{"Content-Type":"text/plain; charset=utf-8"},"multiValueHeaders":{"Content-Type":["text/plain; charset=utf-8"]},"body":"ann","isBase64Encoded":false}`}},
