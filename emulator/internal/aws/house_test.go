@@ -325,9 +325,13 @@ func (c *raw) send(t *testing.T, f ws.Frame) {
 
 func (c *raw) frame(t *testing.T) ws.Frame {
 	t.Helper()
-	f, err := ws.ReadFrame(c.in)
-	is.New(t).NoErr(err)
-	return f
+	is := is.New(t)
+	h, err := ws.ReadHeader(c.in)
+	is.NoErr(err)
+	p := make([]byte, h.Length)
+	_, err = io.ReadFull(c.in, p)
+	is.NoErr(err)
+	return ws.Frame{Header: h, Payload: p}
 }
 
 const handshake = `GET /dev?token=a&token=b&q=a%2Bb+c HTTP/1.1

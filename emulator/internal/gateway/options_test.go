@@ -33,8 +33,8 @@ func TestFragments(t *testing.T) {
 			{ws.OpText, false, "abc"}, {ws.OpContinuation, false, "d"}, {ws.OpContinuation, false, "ef"},
 			{ws.OpContinuation, true, "gh"}, {ws.OpText, true, ""},
 		} {
-			f, err := ws.ReadFrame(c.in)
-			is.NoErr(err)
+			f, ok := c.frame()
+			is.True(ok)
 			is.Equal(f.Header.OpCode, want.op)
 			is.Equal(f.Header.Fin, want.fin)
 			is.Equal(string(f.Payload), want.data)
