@@ -27,15 +27,15 @@ type Config struct {
 	// Endpoint is where to post. AWS: https://{api}.execute-api.{region}.amazonaws.com/{stage}, required by broadcast. Yandex:
 	// ConnectionService, the cloud's own by default. REGCAST_ENDPOINT
 	Endpoint    string `split_words:"true"`
-	Region      string `envconfig:"AWS_REGION"`             // to sign for; ru-central1 by default on Yandex: AWS_REGION, set by Lambda
-	Format      string `split_words:"true"`                 // of what clients receive, yandex (default), ecr or cloudevents: REGCAST_FORMAT
-	Concurrency Count  `split_words:"true" default:"64"`    // posts at a time, 1 to 1000: REGCAST_CONCURRENCY
-	Attempts    Count  `split_words:"true" default:"5"`     // posts of one message while the gateway is busy, 1 to 20: REGCAST_ATTEMPTS
-	TTL         Span   `split_words:"true"`                 // of rows; 2h10m by default on AWS, 70m on Yandex: REGCAST_TTL
-	Timeout     Span   `split_words:"true"`                 // of one batch where the platform tells no deadline (Yandex): REGCAST_TIMEOUT
-	Margin      Span   `split_words:"true" default:"500ms"` // left before the deadline for the answer: REGCAST_MARGIN
-	LogLevel    string `split_words:"true" default:"info"`  // debug, info, warn or error: REGCAST_LOG_LEVEL
-	Token       string `split_words:"true"`                 // IAM token instead of the metadata service's (Yandex): REGCAST_TOKEN
+	Region      string `envconfig:"AWS_REGION"` // to sign for; ru-central1 by default on Yandex: AWS_REGION, set by Lambda
+	Format      string `split_words:"true"`     // of what clients receive, yandex (default), ecr or cloudevents: REGCAST_FORMAT
+	Concurrency Count  `split_words:"true"`     // posts at a time, 1 to 1000, 64 by default: REGCAST_CONCURRENCY
+	Attempts    Count  `split_words:"true"`     // posts of one message while the gateway is busy, 1 to 20, 5 by default: REGCAST_ATTEMPTS
+	TTL         Span   `split_words:"true"`     // of rows; 2h10m by default on AWS, 70m on Yandex: REGCAST_TTL
+	Timeout     Span   `split_words:"true"`     // of one batch where the platform tells no deadline (Yandex): REGCAST_TIMEOUT
+	Margin      Span   `split_words:"true"`     // left before the deadline for the answer, 500ms by default: REGCAST_MARGIN
+	LogLevel    string `split_words:"true"`     // debug, info (default), warn or error: REGCAST_LOG_LEVEL
+	Token       string `split_words:"true"`     // IAM token instead of the metadata service's (Yandex): REGCAST_TOKEN
 
 	MetadataAddr    string `envconfig:"YC_METADATA_ADDR"`      // host of the metadata service (Yandex): YC_METADATA_ADDR
 	AccessKeyID     string `envconfig:"AWS_ACCESS_KEY_ID"`     // set by Lambda; a static key for the table on Yandex: AWS_ACCESS_KEY_ID
@@ -86,6 +86,10 @@ func (c *Config) defaults() {
 	}
 	c.TableEndpoint = firstOf(c.TableEndpoint, c.EndpointURLTable, c.EndpointURL)
 	c.Format = firstOf(c.Format, string(broadcast.Yandex))
+	c.LogLevel = firstOf(c.LogLevel, "info")
+	c.Concurrency.or(64)
+	c.Attempts.or(5)
+	c.Margin.or(500 * time.Millisecond)
 	switch c.cloud {
 	case AWS:
 		c.Endpoint = firstOf(c.Endpoint, c.EndpointURLGateway, c.EndpointURL)
@@ -156,9 +160,16 @@ type Count struct {
 
 // Decode is envconfig's.
 func (c *Count) Decode(text string) error {
-	n, err := strconv.Atoi(strings.TrimSpace(text))
-	*c = Count{n, text, err != nil}
+	n, err := strconv.Atoi(text)
+	*c = Count{n, text, err != nil && text != ""}
 	return nil
+}
+
+// or sets what is not set. What is set to nothing, as a template's parameter may be, counts as that.
+func (c *Count) or(n int) {
+	if c.text == "" {
+		c.N = n
+	}
 }
 
 func (c Count) outside(low, high int) bool { return c.bad || c.N < low || c.N > high }
@@ -172,14 +183,14 @@ type Span struct {
 
 // Decode is envconfig's.
 func (s *Span) Decode(text string) error {
-	d, err := time.ParseDuration(strings.TrimSpace(text))
-	*s = Span{d, text, err != nil}
+	d, err := time.ParseDuration(text)
+	*s = Span{d, text, err != nil && text != ""}
 	return nil
 }
 
 func (s *Span) or(d time.Duration) {
 	if s.text == "" {
-		*s = Span{D: d, text: d.String()}
+		s.D = d
 	}
 }
 
