@@ -32,8 +32,12 @@ func (e *Emulator) api() http.Handler {
 		{"GET", "/_regcast/events/{id}", e.getTrace},
 		{"GET", "/_regcast/journal", e.getJournal},
 		{"GET", "/_regcast/quiet", e.getQuiet},
-		{"GET", "/_regcast/triggers", e.getTriggers},
-		{"GET", "/_regcast/connections", e.getConnections},
+		{"GET", "/_regcast/triggers", list("triggers", e.Triggers)},
+		{"GET", "/_regcast/connections", list("connections", e.Connections)},
+		{"GET", "/_regcast/functions", list("functions", e.Functions)},
+		{"GET", "/_regcast/queues", list("queues", e.Queues)},
+		{"GET", "/_regcast/apis", list("apis", e.APIs)},
+		{"GET", "/_regcast/outputs", list("outputs", e.Outputs)},
 	} {
 		mux.HandleFunc(call.method+" "+call.path, call.serve)
 		mux.HandleFunc(call.path, func(w http.ResponseWriter, r *http.Request) {
@@ -186,12 +190,9 @@ func (e *Emulator) getQuiet(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"status": "quiet"})
 }
 
-func (e *Emulator) getTriggers(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{"triggers": e.Triggers()})
-}
-
-func (e *Emulator) getConnections(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{"connections": e.Connections()})
+// list answers what there is of something, under its name.
+func list[T any](name string, of func() T) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]any{name: of()}) }
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

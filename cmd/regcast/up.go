@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -99,12 +101,13 @@ func newUp(_ environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Start the emulator",
-		Long: `Start the emulator: registry, triggers, gateway and API on one port, until Ctrl-C.
+		Long: `Start the emulator: registry, triggers, gateways, functions and API on one port, until Ctrl-C.
 Without --addr it listens on 127.0.0.1:8080, or on the next free port. The first Ctrl-C hands on what is in flight, the second
 stops at once.`,
 		Example: `  regcast up
   regcast up --addr 127.0.0.1:9000 --data ./regcast-data
-  regcast up --trigger trigger.yaml --spec d5dmygateway00000000=openapi.yaml`,
+  regcast up --trigger trigger.yaml --spec d5dmygateway00000000=openapi.yaml
+  regcast up --template template.yaml --parameter-overrides 'Repositories=team/*'`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&f.addr, "addr", "", "listen on `HOST:PORT` (default 127.0.0.1:8080, or the next free port)")
@@ -141,6 +144,7 @@ func up(ctx context.Context, f upFlags, asJSON bool, stdout, stderr io.Writer) e
 	if asJSON {
 		err = json.NewEncoder(stdout).Encode(map[string]any{
 			"url": em.URL(), "version": version(), "defaults": em.Defaults(), "gateways": em.Gateways(), "triggers": em.Triggers(),
+			"apis": em.APIs(), "functions": em.Functions(), "queues": em.Queues(), "outputs": em.Outputs(),
 		})
 	} else {
 		err = printPanel(stdout, em, taken, f.data)
@@ -205,8 +209,21 @@ func printPanel(out io.Writer, em *emulator.Emulator, taken, data string) error 
 		fmt.Fprintf(w, "  gateway  %s at ws://%s.apigw.localhost:%s and ws://%s/gw/%s, paths %s\n",
 			g.ID, g.ID, port, host, g.ID, strings.Join(g.Paths, " "))
 	}
+	for _, a := range em.APIs() {
+		fmt.Fprintf(w, "  API      %s at %s, routes %s\n", a.ID, strings.Join(a.URLs, " "), strings.Join(a.Routes, " "))
+	}
 	for _, t := range em.Triggers() {
 		fmt.Fprintf(w, "  trigger  %s %s: %s\n", t.ID, t.Name, t.Summary)
+	}
+	for _, q := range em.Queues() {
+		fmt.Fprintf(w, "  queue    %s\n", q.URL)
+	}
+	for _, f := range em.Functions() {
+		fmt.Fprintf(w, "  function %s: %s\n", f.ID, f.Executable)
+	}
+	outputs := em.Outputs()
+	for _, name := range slices.Sorted(maps.Keys(outputs)) {
+		fmt.Fprintf(w, "  output   %s = %s\n", name, outputs[name])
 	}
 	if data != "" {
 		fmt.Fprintf(w, "  data     %s\n", data)

@@ -281,5 +281,8 @@ func (c *Cloud) Claims(r *http.Request) bool {
 	return ours
 }
 
+// IsSQS says whether a queue is one of SQS, by its name, and not of a function's asynchronous invocations.
+func IsSQS(name string) bool { return !strings.HasPrefix(name, asyncQueue) }
+
 // queueName is the last part of a queue's ARN.
 func queueName(arn string) string { return arn[strings.LastIndex(arn, ":")+1:] }
