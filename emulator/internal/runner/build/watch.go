@@ -3,7 +3,9 @@ package build
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -121,7 +123,7 @@ func (w *Watcher) arm() error {
 			if watched[dir] {
 				continue
 			}
-			if err := w.fs.Add(dir); err != nil {
+			if err := w.fs.Add(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // gone since the look: look again
 				return fmt.Errorf("%s: %w", filepath.Clean(dir), err)
 			}
 			fresh = true
