@@ -153,7 +153,7 @@ func (b *builder) authorize(api *API, o object, route *Route) {
 		a.get("AuthorizerType").required("REQUEST").choice("REQUEST")
 		for _, key := range []string{"AuthorizerResultTtlInSeconds", "AuthorizerPayloadFormatVersion", "EnableSimpleResponses", "JwtConfiguration"} {
 			if a.get(key).given() {
-				a.get(key).refuse("got %s, which authorizers of WebSocket APIs have not", key)
+				a.get(key).notice("authorizers of WebSocket APIs have no %s; AWS ignores or refuses it", key)
 			}
 		}
 		uri := a.get("AuthorizerUri").required("the function's invocation URI")

@@ -34,6 +34,7 @@ type builder struct {
 	unknown    map[string]bool        // roles whose policies are not all known, by ARN
 	grants     []grant
 	policies   []queuePolicy
+	management []field // resources of statements that allow @connections
 }
 
 // function finds the function that an ARN, a name or an ARN with a qualifier names, by its logical id; empty: none of this template.

@@ -119,6 +119,11 @@ func (b *builder) statement(role string, f field) {
 		c.notice("not emulated: conditions; regcast allows it without them")
 	}
 	b.statements[role] = append(b.statements[role], s)
+	if effect == "Allow" && slices.ContainsFunc(s.Actions, func(a string) bool {
+		return strings.HasPrefix(strings.ToLower(a), "execute-api:") && like(strings.ToLower(a), "execute-api:manageconnections")
+	}) {
+		b.management = append(b.management, o.get("Resource").some()...)
+	}
 }
 
 // samPolicy adds one entry of a SAM function's Policies: a managed policy's name, a document, or one of SAM's templates.
@@ -146,21 +151,10 @@ func (b *builder) samPolicy(role string, f field) {
 // checkManagement finds statements about @connections that can allow nothing. AWS compares a policy's resource with the literal text
 // {connectionId} where the id stands, so a policy that names an id never matches.
 func (b *builder) checkManagement() {
-	seen := make(map[Place]bool)
-	for _, f := range b.plan.Functions {
-		for _, s := range f.Statements {
-			if s.Effect != "Allow" || seen[s.At] || !slices.ContainsFunc(s.Actions, func(a string) bool {
-				return strings.HasPrefix(strings.ToLower(a), "execute-api:") && like(strings.ToLower(a), "execute-api:manageconnections")
-			}) {
-				continue
-			}
-			seen[s.At] = true
-			for _, resource := range s.Resources {
-				if resource != "*" && !b.manages(resource) {
-					b.doc.notice(place{s.At.Line, "execute-api:ManageConnections"}, "%s allows no call of @connections: AWS compares it with …/%s/POST/@connections/{connectionId}, "+
-						"the last part being that very text and no id; want it to end in /@connections/* or /%s/*", quote(resource), b.stage(), b.stage())
-				}
-			}
+	for _, f := range b.management {
+		if resource := f.text(); resource != "*" && !b.manages(resource) {
+			f.notice("%s allows no call of @connections: AWS compares it with …/%s/POST/@connections/{connectionId}, the last part being that very "+
+				"text and no id; want it to end in /@connections/* or /%s/*", quote(resource), b.stage(), b.stage())
 		}
 	}
 }
