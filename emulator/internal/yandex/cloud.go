@@ -121,7 +121,7 @@ func (c *Cloud) AddSpec(gatewayID, file string, data []byte) error {
 	}
 	for _, f := range spec.functions() {
 		if functions := c.wiring.functions; !functions.has(f.ID) {
-			c.warn(fmt.Sprintf("%v: %s; every call is answered 404", f.at, functions.missing(f.ID)))
+			c.warn(fmt.Sprintf("%v: %s; every call fails", f.at, functions.missing(f.ID)))
 		}
 	}
 	return nil

@@ -22,12 +22,9 @@ func (c call) words(id, trace string, now time.Time) map[string]any {
 		"requestContext":    c.context(id, now),
 	}
 	single, multi := c.declared()
-	values := c.path
-	if values == nil {
-		values = map[string]string{}
-	}
+	values := c.pathValues()
 	path, query, _ := strings.Cut(c.url, "?")
-	if c.socket == nil && c.op.Function.Version == "0.1" {
+	if c.socket == nil && c.function.Version == "0.1" {
 		e["url"], e["path"] = path+"?"+query, c.resource // the question mark is always there
 		e["pathParams"], e["params"], e["multiValueParams"] = values, single, multi
 	} else {
@@ -35,8 +32,8 @@ func (c call) words(id, trace string, now time.Time) map[string]any {
 		e["pathParameters"], e["parameters"], e["multiValueParameters"] = values, single, multi
 		e["operationId"] = c.op.ID
 	}
-	if c.socket == nil && c.op.Function.Version == "1.0" {
-		e["version"] = c.op.Function.Version
+	if c.socket == nil && c.function.Version == "1.0" {
+		e["version"] = c.function.Version
 	}
 	if c.socket == nil || c.socket.event == "CONNECT" {
 		e["httpMethod"] = c.method
@@ -48,10 +45,34 @@ func (c call) words(id, trace string, now time.Time) map[string]any {
 	return e
 }
 
+// question is the event that an authorizer's function gets.
+func (c call) question(id, trace string, now time.Time) map[string]any {
+	path, _, _ := strings.Cut(c.url, "?")
+	cookies := map[string]string{}
+	for _, cookie := range (&http.Request{Header: c.header}).Cookies() {
+		cookies[cookie.Name] = cookie.Value
+	}
+	return map[string]any{
+		"resource": c.resource, "path": path, "httpMethod": c.method, "headers": last(c.headers(id, trace)),
+		"queryStringParameters": last(c.query), "pathParameters": c.pathValues(), "requestContext": c.context(id, now), "cookies": cookies,
+	}
+}
+
+// pathValues are the parameters of the path; an empty mapping if there is none.
+func (c call) pathValues() map[string]string {
+	if c.path == nil {
+		return map[string]string{}
+	}
+	return c.path
+}
+
 func (c call) context(id string, now time.Time) map[string]any {
 	e := requestContext(c.method, c.remote, c.header.Get("User-Agent"), id, now)
-	if c.op.Function.Context != nil {
-		e["apiGateway"] = map[string]any{"operationContext": fillAll(c.op.Function.Context, c.filler())}
+	if c.authorizer != nil {
+		e["authorizer"] = c.authorizer
+	}
+	if c.function.Context != nil {
+		e["apiGateway"] = map[string]any{"operationContext": fillAll(c.function.Context, c.filler())}
 	}
 	if s := c.socket; s != nil {
 		e["eventType"], e["connectionId"], e["connectedAt"] = s.event, s.id, s.connectedAt
@@ -89,7 +110,7 @@ func (c call) headers(id, trace string) http.Header {
 	path, _, _ := strings.Cut(c.url, "?")
 	ip := hostOf(c.remote)
 	for name, value := range map[string]string{
-		"Host": c.host, "X-Api-Gateway-Function-Id": c.op.Function.ID, "X-Envoy-External-Address": ip, "X-Envoy-Original-Path": path,
+		"Host": c.host, "X-Api-Gateway-Function-Id": c.function.ID, "X-Envoy-External-Address": ip, "X-Envoy-Original-Path": path,
 		"X-Forwarded-Proto": "http", "X-Real-Remote-Address": c.remote, "X-Request-Id": id, "X-Trace-Id": trace,
 		"X-Serverless-Certificate-Ids": "{}", "X-Serverless-Gateway-Id": c.gateway,
 	} {

@@ -269,7 +269,7 @@ func TestAFunctionThatIsNotThere(t *testing.T) {
 	is.Equal(h.warns, []string{
 		"spec.yaml:13: paths./chat/{room}.x-yc-apigateway-websocket-connect.x-yc-apigateway-integration.tag: not emulated: tags of versions; $latest is called",
 		`spec.yaml:12: paths./chat/{room}.x-yc-apigateway-websocket-connect.x-yc-apigateway-integration.function_id: got "d4emin", ` +
-			`which is no function here; want one of d4emine, d4eother; every call is answered 404`,
+			`which is no function here; want one of d4emine, d4eother; every call fails`,
 	})
 	a := h.ask("GET", "/gone")
 	is.Equal(a.status, 404)

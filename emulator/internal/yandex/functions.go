@@ -109,9 +109,31 @@ func failureOf(payload []byte) *failure {
 	case len(stack) > 0:
 		f.kind = "UserCodePanic"
 	}
+	if len(stack) > 0 {
+		told["stackTrace"] = encodeJSON(stackLines(stack))
+	}
 	told["errorType"] = encodeJSON(f.kind)
 	f.body = encodeJSON(told)
 	return f
+}
+
+// stackLines writes a stack as this cloud does, a string for each call; runtimes of the other cloud have objects.
+func stackLines(stack []json.RawMessage) []string {
+	out := make([]string, len(stack))
+	for i, raw := range stack {
+		var frame struct {
+			Path, Label string
+			Line        int
+		}
+		switch {
+		case json.Unmarshal(raw, &out[i]) == nil:
+		case json.Unmarshal(raw, &frame) == nil:
+			out[i] = fmt.Sprintf("%s (%s:%d)", frame.Label, frame.Path, frame.Line)
+		default:
+			out[i] = string(raw)
+		}
+	}
+	return out
 }
 
 // timedOut knows a timeout by the words of the runtime API's service, which has no other way to tell.

@@ -54,6 +54,15 @@ func (m *minter) uuid() (string, error) {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), nil
 }
 
+// request makes the ids of a request and of its trace.
+func (m *minter) request() (id, trace string, err error) {
+	if id, err = m.uuid(); err != nil {
+		return "", "", err
+	}
+	trace, err = m.uuid()
+	return id, trace, err
+}
+
 // encode writes five bits a character in [0-9a-v], an alphabet that keeps the order of the bytes.
 func encode(b []byte) string {
 	return base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding).EncodeToString(b)

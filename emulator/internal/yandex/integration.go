@@ -57,20 +57,22 @@ func parseFunction(o object) *Function {
 
 // call is what an integration is called with.
 type call struct {
-	op       *Operation
-	gateway  string
-	resource string // the path key
-	socket   *occasion
-	method   string
-	host     string // as the client named it
-	remote   string // the client's address and port
-	secure   bool
-	url      string // the path and query as they were sent
-	path     map[string]string
-	query    url.Values
-	header   http.Header
-	body     []byte
-	binary   bool // body is to be given in base64
+	op         *Operation
+	function   *Function // the one that is called, if one is
+	authorizer map[string]any
+	gateway    string
+	resource   string // the path key
+	socket     *occasion
+	method     string
+	host       string // as the client named it
+	remote     string // the client's address and port
+	secure     bool
+	url        string // the path and query as they were sent
+	path       map[string]string
+	query      url.Values
+	header     http.Header
+	body       []byte
+	binary     bool // body is to be given in base64
 }
 
 // occasion is what a call for a socket is about.
@@ -112,12 +114,10 @@ func encodeJSON(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// run calls the integration of an operation. An error says why a function gave no answer; the answer is then the cloud's.
+// run calls the integration of an operation; who may is not asked. An error says why a function gave no answer; the answer is then the cloud's.
 func (d *door) run(ctx context.Context, c call) (answer, error) {
 	op := c.op
 	switch {
-	case op.Authorizer != "":
-		return failed(http.StatusNotImplemented, "not emulated: the authorizer "+op.Authorizer), nil
 	case op.Type == "":
 		return failed(http.StatusNotImplemented, "the operation has no integration"), nil
 	case op.Dummy != nil:
@@ -138,14 +138,11 @@ func (d *door) run(ctx context.Context, c call) (answer, error) {
 
 // function calls the function of an operation and reads its answer.
 func (d *door) function(ctx context.Context, c call) (answer, error) {
-	id, err := d.mint.uuid()
+	id, trace, err := d.mint.request()
 	if err != nil {
 		return answer{}, err
 	}
-	trace, err := d.mint.uuid()
-	if err != nil {
-		return answer{}, err
-	}
+	c.function = c.op.Function
 	payload := encodeJSON(c.words(id, trace, d.clock.Now()))
 	out, err := d.functions.call(ctx, c.op.Function.ID, runner.Request{ID: id, Payload: payload})
 	if err != nil {

@@ -67,6 +67,8 @@ func TestInvocationsThatFail(t *testing.T) {
 		{"error", "d4emine?integration=raw", "", failing(boom), 502, true, `{"errorMessage":"no","errorType":"UserCodeError"}`},
 		{"panic", "d4emine", "", failing(`{"errorMessage":"no","errorType":"x","stackTrace":["main.go:1"]}`), 502, true,
 			`{"errorMessage":"no","errorType":"UserCodePanic","stackTrace":["main.go:1"]}`},
+		{"a stack of objects", "d4emine", "", failing(`{"errorMessage":"no","errorType":"x","stackTrace":[{"path":"main.go","line":7,"label":"main"},["odd"]]}`), 502, true,
+			`{"errorMessage":"no","errorType":"UserCodePanic","stackTrace":["main (main.go:7)","[\"odd\"]"]}`},
 		{"no answer", "d4emine", "", says(`hello`), 502, true,
 			`{"errorMessage":"Malformed serverless function response: not a valid json","errorType":"ProxyIntegrationError","payload":"hello"}`},
 		{"timeout", "d4emine?integration=raw", "", failing(`{"errorMessage":"2025 x Task timed out after 3.00 seconds"}`), 504, true,

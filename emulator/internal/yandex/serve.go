@@ -80,11 +80,23 @@ func (h *gatewayHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // maxRequest bounds the body of a plain request, in bytes: 2.5 MB.
 const maxRequest = 2_621_440
 
-// plain calls the integration of a plain operation.
+// plain asks the authorizer and calls the integration of a plain operation.
 func (h *gatewayHandler) plain(w http.ResponseWriter, r *http.Request, path *Path, op *Operation, values map[string]string) {
 	c := h.call(r, path, op, values)
+	note := func(a answer, err error) {
+		h.door.note(events.Step{At: h.door.clock.Now(), Room: "gateway", What: events.StepLost, Who: key(h.id, path.Key),
+			Text: fmt.Sprintf("%s %s: %s", r.Method, r.URL.Path, clip(err.Error())), Data: map[string]any{"status": a.status}})
+	}
+	told, refused, err := h.door.authorize(h.door.ctx, op.Authorizer, c)
+	if refused != nil {
+		if err != nil {
+			note(*refused, err)
+		}
+		write(w, r, *refused)
+		return
+	}
+	c.authorizer = told
 	if op.Function != nil {
-		var err error
 		if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest)); err != nil {
 			write(w, r, unread(err))
 			return
@@ -93,8 +105,7 @@ func (h *gatewayHandler) plain(w http.ResponseWriter, r *http.Request, path *Pat
 	}
 	a, err := h.door.run(h.door.ctx, c)
 	if err != nil {
-		h.door.note(events.Step{At: h.door.clock.Now(), Room: "gateway", What: events.StepLost, Who: key(h.id, path.Key),
-			Text: fmt.Sprintf("%s %s: %s", r.Method, r.URL.Path, clip(err.Error())), Data: map[string]any{"status": a.status}})
+		note(a, err)
 	}
 	write(w, r, a)
 }
@@ -160,16 +171,7 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 	s.call.header.Set(headerConnectedAt, strconv.FormatInt(now, 10))
 	s.call.socket = &occasion{id: id, connectedAt: now}
 
-	a := answer{status: http.StatusOK}
-	switch {
-	case path.Connect != nil:
-		var err error
-		if a, err = h.door.run(h.door.ctx, s.about("CONNECT", http.MethodGet, path.Connect)); err != nil {
-			s.note(events.StepLost, "CONNECT: "+clip(err.Error()), map[string]any{"status": a.status})
-		}
-	case path.guarded != "":
-		a = failed(http.StatusNotImplemented, "not emulated: the authorizer "+path.guarded)
-	}
+	a := s.ask()
 	if a.status < 200 || a.status > 299 {
 		write(w, r, a)
 		return
@@ -190,6 +192,28 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 	}
 	s.note(StepOpened, id+" connected", nil)
 	close(s.opened)
+}
+
+// ask asks the authorizer and then the connect integration whether the client is let in.
+func (s *socket) ask() answer {
+	d, op, authorizer := s.gateway.door, s.path.Connect, s.path.guarded
+	if op != nil {
+		authorizer = op.Authorizer
+	}
+	c := s.about("CONNECT", http.MethodGet, op)
+	told, refused, err := d.authorize(d.ctx, authorizer, c)
+	a := answer{status: http.StatusOK}
+	switch {
+	case refused != nil:
+		a = *refused
+	case op != nil:
+		s.call.authorizer, c.authorizer = told, told
+		a, err = d.run(d.ctx, c)
+	}
+	if err != nil {
+		s.note(events.StepLost, "CONNECT: "+clip(err.Error()), map[string]any{"status": a.status})
+	}
+	return a
 }
 
 // kept is what later calls can read of the headers of a handshake: a connection lives for an hour and its headers would be most of

@@ -27,7 +27,7 @@ type Path struct {
 	Methods map[string]*Operation
 
 	// guarded is the security requirement of the whole gateway: it holds for the connect operation even if there is none.
-	guarded string
+	guarded *Authorizer
 }
 
 // AnyMethod is the key of x-yc-apigateway-any-method in Path.Methods.
@@ -40,11 +40,10 @@ func (p *Path) Socket() bool { return p.Connect != nil || p.Message != nil || p.
 type Operation struct {
 	ID         string // operationId, or one made up: 64 hexadecimal digits
 	Parameters []Parameter
-	Type       string    // of the integration: "dummy", "cloud_functions", …; empty: none
-	Dummy      *Dummy    // only if Type is "dummy"
-	Function   *Function // only if Type is "cloud_functions"
-	// Authorizer names the security scheme that guards the operation; empty: none.
-	Authorizer string
+	Type       string      // of the integration: "dummy", "cloud_functions", …; empty: none
+	Dummy      *Dummy      // only if Type is "dummy"
+	Function   *Function   // only if Type is "cloud_functions"
+	Authorizer *Authorizer // nil: everybody may
 }
 
 // Parameter is a value of the request that answers may contain as {Name}.
@@ -106,7 +105,8 @@ func parseSpec(f field) *Spec {
 	if v := version.text(); v != "" && !strings.HasPrefix(v, "3.") {
 		version.refuse("got %s, want 3.0.0", quote(v))
 	}
-	r := specReader{root: root, guard: root.authorizer()}
+	r := specReader{root: root}
+	r.guard = r.authorizer(root.scheme())
 	for _, m := range root.get("x-yc-apigateway").members() {
 		if m.key != "service_account_id" && m.key != "variables" {
 			m.warn("not emulated: %s", m.key)
@@ -156,7 +156,7 @@ func (f field) strict(known ...string) object {
 // specReader reads paths with the whole document at hand for $ref and security.
 type specReader struct {
 	root  object
-	guard string // the authorizer that the document names for all operations
+	guard *Authorizer // the one that the document names for all operations
 }
 
 // follow goes where a $ref of this document points; other values stay as they are.
@@ -200,7 +200,7 @@ func (r specReader) path(m member) *Path {
 		if !o.get(key).given() {
 			return nil
 		}
-		return r.operation(m.key+" "+key, o.get(key), shared)
+		return r.operation(m.key, key, o.get(key), shared)
 	}
 	p.Connect, p.Message, p.Disconnect = operation(connectKey), operation(messageKey), operation(disconnectKey)
 	for _, key := range socketKeys() {
@@ -215,6 +215,9 @@ func (r specReader) path(m member) *Path {
 	}
 	if op := operation(anyMethodKey); op != nil {
 		p.Methods[AnyMethod] = op
+	}
+	if p.Socket() && p.Connect == nil {
+		p.guarded.warn(m.field)
 	}
 	r.warnOfUndeclared(m.field, p)
 	return p
@@ -239,20 +242,24 @@ func (r specReader) warnOfUndeclared(f field, p *Path) {
 	}
 }
 
-// operation reads one; name tells it from all others of the specification.
-func (r specReader) operation(name string, f field, shared []Parameter) *Operation {
+// operation reads the operation that a path has under a key.
+func (r specReader) operation(path, key string, f field, shared []Parameter) *Operation {
 	o := f.strict(integrationKey, "tags", "summary", "description", "externalDocs", "operationId", "parameters", "requestBody",
 		"responses", "callbacks", "deprecated", "security", "servers")
 	op := &Operation{ID: o.get("operationId").text(), Parameters: r.parameters(o.get("parameters"), shared), Authorizer: r.guard}
 	if op.ID == "" {
-		op.ID = fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
+		op.ID = fmt.Sprintf("%x", sha256.Sum256([]byte(path+" "+key)))
 	}
-	if o.get("security").given() {
-		op.Authorizer = o.authorizer()
+	switch own := o.get("security"); {
+	case key == messageKey || key == disconnectKey:
+		op.Authorizer = nil // who was let in may speak
+		if own.given() {
+			own.warn("has no effect here: a socket is guarded by its connect operation")
+		}
+	case own.given():
+		op.Authorizer = r.authorizer(o.scheme())
 	}
-	if op.Authorizer != "" {
-		f.warn("not emulated: the authorizer %s; every request is answered 501", op.Authorizer)
-	}
+	op.Authorizer.warn(f)
 	if !o.get(integrationKey).given() {
 		f.warn("there is no %s: every request is answered 501", integrationKey)
 		return op
@@ -272,19 +279,6 @@ func (r specReader) operation(name string, f field, shared []Parameter) *Operati
 		kind.refuse("got %s, %s", kind.got(), suggest(op.Type, integrations()))
 	}
 	return op
-}
-
-// authorizer names the first scheme of a security list. An empty requirement ({}) lets everybody in.
-func (o object) authorizer() string {
-	name := ""
-	for _, item := range o.get("security").items() {
-		schemes := item.members()
-		if len(schemes) == 0 {
-			return ""
-		}
-		name = cmp.Or(name, schemes[0].key)
-	}
-	return name
 }
 
 // parameters reads a list of parameters; those of the operation win over those of its path.
@@ -314,18 +308,30 @@ func (r specReader) parameters(f field, shared []Parameter) []Parameter {
 	return out
 }
 
-// functions lists the integrations that call functions, in the order of the file.
+// functions lists what calls functions, in the order of the file.
 func (s *Spec) functions() []*Function {
 	var out []*Function
+	add := func(f *Function) {
+		if f != nil {
+			out = append(out, f)
+		}
+	}
 	for _, p := range s.Paths {
+		if p.guarded != nil {
+			add(p.guarded.Function)
+		}
 		for _, op := range append(slices.Collect(maps.Values(p.Methods)), p.Connect, p.Message, p.Disconnect) {
-			if op != nil && op.Function != nil {
-				out = append(out, op.Function)
+			if op == nil {
+				continue
+			}
+			add(op.Function)
+			if op.Authorizer != nil {
+				add(op.Authorizer.Function)
 			}
 		}
 	}
 	slices.SortFunc(out, func(a, b *Function) int { return cmp.Compare(a.at.line, b.at.line) })
-	return out
+	return slices.CompactFunc(out, func(a, b *Function) bool { return a.at == b.at })
 }
 
 // allow lists the methods a path answers, for the Allow header.
