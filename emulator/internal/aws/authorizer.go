@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/regcast/regcast/emulator/internal/template"
@@ -23,22 +24,29 @@ type authorizer struct {
 // source is one thing that a client must bring for the authorizer to be asked.
 type source struct{ text, kind, name string }
 
-var sourceKinds = []string{"route.request.header.", "route.request.querystring.", "context.", "stageVariables."}
+// Kinds of source.
+const (
+	fromHeader  = "route.request.header."
+	fromQuery   = "route.request.querystring."
+	fromContext = "context."
+	fromStage   = "stageVariables."
+)
 
 func newAuthorizer(t template.Authorizer, function func(string) string) (*authorizer, error) {
 	a := &authorizer{function: function(t.Function)}
 	if a.function == "" {
 		return nil, fmt.Errorf("there is no function %s", t.Function)
 	}
+	kinds := []string{fromHeader, fromQuery, fromContext, fromStage}
 	for _, text := range t.IdentitySources {
 		s := source{text: text}
-		for _, kind := range sourceKinds {
+		for _, kind := range kinds {
 			if name, ok := strings.CutPrefix(text, kind); ok {
 				s.kind, s.name = kind, name
 			}
 		}
 		if s.name == "" {
-			return nil, fmt.Errorf("got the identity source %q, want %sNAME", text, strings.Join(sourceKinds, "NAME, "))
+			return nil, fmt.Errorf("got the identity source %q, want %sNAME", text, strings.Join(kinds, "NAME, "))
 		}
 		a.sources = append(a.sources, s)
 	}
@@ -50,13 +58,13 @@ func (a *authorizer) missing(e *proxyEvent) string {
 	for _, s := range a.sources {
 		var value string
 		switch s.kind {
-		case "route.request.header.":
+		case fromHeader:
 			value = last(e.Headers, s.name, true)
-		case "route.request.querystring.":
+		case fromQuery:
 			value = last(e.QueryStringParameters, s.name, false)
-		case "stageVariables.":
+		case fromStage:
 			value = e.StageVariables[s.name]
-		default:
+		case fromContext:
 			value = contextValue(e.RequestContext, s.name)
 		}
 		if value == "" {
@@ -181,7 +189,7 @@ func parseStatements(data json.RawMessage) ([]template.Statement, error) {
 	}
 	var list []statement
 	if bytes.HasPrefix(data, []byte("{")) {
-		data = slicesConcat("[", data, "]")
+		data = slices.Concat([]byte("["), data, []byte("]"))
 	}
 	if err := json.Unmarshal(data, &list); err != nil {
 		return nil, fmt.Errorf("policyDocument.Statement: %w", err)
@@ -199,8 +207,4 @@ func parseStatements(data json.RawMessage) ([]template.Statement, error) {
 		out = append(out, template.Statement{Effect: s.Effect, Actions: s.Action, Resources: s.Resource})
 	}
 	return out, nil
-}
-
-func slicesConcat(before string, data []byte, after string) []byte {
-	return append(append([]byte(before), data...), after...)
 }

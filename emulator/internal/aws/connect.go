@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"github.com/regcast/regcast/emulator/internal/gateway"
-	"github.com/regcast/regcast/emulator/internal/runner"
 	"github.com/regcast/regcast/emulator/internal/template"
 )
 
@@ -123,9 +122,9 @@ func (s *socket) ask(r *http.Request, requestID, trace string) (subprotocol stri
 	answer, err := parseAnswer(result.response.Payload)
 	switch failed := result.failed(); {
 	case failed != "":
-		status := http.StatusBadGateway
-		if errors.Is(result.err, runner.ErrThrottled) {
-			status = http.StatusInternalServerError
+		status := http.StatusBadGateway // the function's fault
+		if result.err != nil && !errors.Is(result.err, errNoAnswer) {
+			status = http.StatusInternalServerError // it was not invoked
 		}
 		return "", &refusal{status: status, message: textInternalError, why: failed, data: result.data(map[string]any{})}
 	case err != nil:

@@ -204,6 +204,7 @@ func TestConnectFailures(t *testing.T) {
 		"no status":      {says(`{"body":"x"}`), 502},
 		"status of 100":  {says(`{"statusCode":101}`), 502},
 		"body no string": {says(`{"statusCode":200,"body":{}}`), 502},
+		"not there":      {func(context.Context, []byte) (string, error) { return "", runner.ErrNoFunction }, 500},
 		"throttled":      {func(context.Context, []byte) (string, error) { return "", runner.ErrThrottled }, 500},
 	} {
 		t.Run(name, func(t *testing.T) {

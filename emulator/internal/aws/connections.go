@@ -2,6 +2,7 @@ package aws
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -40,8 +41,8 @@ func (c *Cloud) manage(w http.ResponseWriter, r *http.Request, a *api, stage, id
 	if a != nil {
 		apiID = a.id
 	}
-	if stage == "" {
-		stage = homeStage
+	if stage = cmp.Or(stage, homeStage); stage == "" && a != nil && len(a.info.Stages) > 0 {
+		stage = a.info.Stages[0] // the connection is gone, and with it its stage
 	}
 	resource := c.arn("execute-api", apiID) + "/" + stage + "/" + r.Method + "/" + connectionsPath + "/{connectionId}"
 	if bad := c.authorize(r, body, "execute-api:ManageConnections", resource); bad != nil {

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/regcast/regcast/emulator/internal/gateway"
 )
@@ -116,9 +115,15 @@ func sortFields(l []field) []field {
 	return l
 }
 
-// Headers that have no place in an event, or that the authorizer alone sees.
-var hidden = map[string]bool{"Connection": true, "Upgrade": true, "Content-Length": true, "Host": true, "X-Forwarded-For": true,
-	"X-Forwarded-Port": true, "X-Forwarded-Proto": true, "X-Amzn-Trace-Id": true}
+// ownHeader says which headers an event does not have from the client: they have no place in it, the authorizer alone sees them, or
+// the cloud words them itself.
+func ownHeader(canonical string) bool {
+	switch canonical {
+	case "Connection", "Upgrade", "Content-Length", "Host", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Amzn-Trace-Id":
+		return true
+	}
+	return false
+}
 
 // handshakeHeaders are the headers of a handshake as the integration sees them.
 func handshakeHeaders(r *http.Request, sourceIP, trace string) []field {
@@ -131,7 +136,7 @@ func handshakeHeaders(r *http.Request, sourceIP, trace string) []field {
 	}
 	sent := gateway.SentNames(r)
 	for name, values := range r.Header {
-		if !hidden[name] {
+		if !ownHeader(name) {
 			list = append(list, field{cmp.Or(sent[name], spelled(name)), values})
 		}
 	}
@@ -177,6 +182,3 @@ func last(l []field, name string, fold bool) string {
 	}
 	return ""
 }
-
-// millis is a time as events have it.
-func millis(t time.Time) int64 { return t.UnixMilli() }

@@ -82,14 +82,12 @@ func (c *Cloud) locate(r *http.Request) (t target, ours bool) {
 	if len(c.apis) == 0 {
 		return t, false
 	}
-	if segments[0] == connectionsPath {
-		return target{rest: segments}, true
-	}
 	if len(c.apis) > 1 {
-		return t, false
+		return target{rest: segments}, segments[0] == connectionsPath
 	}
 	for _, a := range c.apis {
-		if _, known := a.stages[segments[0]]; known || len(segments) > 1 && segments[1] == connectionsPath {
+		_, known := a.stages[segments[0]]
+		if known || segments[0] == connectionsPath || len(segments) > 1 && segments[1] == connectionsPath {
 			return stageOf(a, segments), true
 		}
 	}

@@ -43,7 +43,7 @@ func (s *socket) event(routeKey, eventType, requestID string) *proxyEvent {
 		RequestContext: requestContext{
 			RouteKey: routeKey, EventType: eventType, Authorizer: s.authorizer,
 			RequestID: requestID, ExtendedRequestID: requestID,
-			RequestTime: now.Format(requestTimeLayout), RequestTimeEpoch: millis(now), ConnectedAt: millis(s.since),
+			RequestTime: now.Format(requestTimeLayout), RequestTimeEpoch: now.UnixMilli(), ConnectedAt: s.since.UnixMilli(),
 			MessageDirection: "IN", Stage: s.stage.Name, Identity: s.who,
 			DomainName: s.cloud.o.Domain(s.api.id), ConnectionID: s.id, APIID: s.api.id,
 		},

@@ -44,14 +44,14 @@ func (h *head) saw(p []byte) {
 	// The end may lie across the border.
 	from := max(0, len(h.data)-len(endOfHead)+1)
 	h.data = append(h.data, p[:min(len(p), maxHead-len(h.data))]...)
-	if i := bytes.Index(h.data[from:], endOfHead); i >= 0 {
+	if i := bytes.Index(h.data[from:], []byte(endOfHead)); i >= 0 {
 		h.data, h.done = h.data[:from+i+2], true
 	} else if len(h.data) == maxHead {
 		h.data, h.done = nil, true
 	}
 }
 
-var endOfHead = []byte("\r\n\r\n")
+const endOfHead = "\r\n\r\n"
 
 // tcpHead is its own type so that the methods that spare a copy stay in reach.
 type tcpHead struct {
