@@ -93,7 +93,7 @@ func amazon(t *testing.T) *emulatortest.Emulator {
 	t.Helper()
 	return emulatortest.Start(t, emulator.Config{
 		Template:    &emulator.Template{File: read(t, "../template.yaml"), Dir: ".."},
-		FunctionLog: logged(t),
+		FunctionLog: logged(t), StrictAuth: true, // so that its policies are tried too
 	})
 }
 

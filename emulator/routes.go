@@ -46,7 +46,10 @@ func serve(door *requests, h http.HandlerFunc, w http.ResponseWriter, r *http.Re
 func (e *Emulator) called(r *http.Request) http.HandlerFunc {
 	path, target := r.URL.Path, r.Header.Get("X-Amz-Target")
 	switch {
-	case strings.HasPrefix(target, "DynamoDB_20120810."):
+	case strings.HasPrefix(target, aws.TablesTarget):
+		if e.aws != nil {
+			return e.aws.Tables(e.tables).ServeHTTP
+		}
 		return e.tables.ServeHTTP
 	case strings.HasPrefix(target, aws.SQSTarget):
 		return e.sqs.ServeHTTP

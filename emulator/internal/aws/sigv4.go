@@ -279,8 +279,22 @@ func signedValue(r *http.Request, name string) string {
 	return strings.Join(values, ",")
 }
 
-// authorize judges who sends a request, if the cloud is strict. Body is what was read of the request.
+// authorize judges who sends a request to execute-api, if the cloud is strict. Body is what was read of the request.
 func (c *Cloud) authorize(r *http.Request, body []byte, action, resource string) *AuthError {
+	denied := c.judge(r, body, "execute-api", permission{action, resource})
+	if denied != nil && denied.Type == typeAccessDenied {
+		shown := strings.Replace(resource, ":"+c.o.Account+":", ":********"+c.o.Account[max(0, len(c.o.Account)-4):]+":", 1)
+		denied.Message = strings.Replace(denied.Message, resource, shown, 1)
+		denied.Capital = true
+	}
+	return denied
+}
+
+// permission is what a request needs.
+type permission struct{ action, resource string }
+
+// judge looks at a request's signature, and at what its sender may do, if the cloud is strict.
+func (c *Cloud) judge(r *http.Request, body []byte, service string, needs ...permission) *AuthError {
 	s, bad := ParseSignature(r)
 	if !c.o.StrictAuth {
 		if bad != nil {
@@ -295,15 +309,14 @@ func (c *Cloud) authorize(r *http.Request, body []byte, action, resource string)
 	if !ok {
 		return badAuth(typeUnknownClient, "The security token included in the request is invalid.")
 	}
-	if bad := s.verify(r, body, "execute-api", secret, c.clock.Now().UTC()); bad != nil {
+	if bad := s.verify(r, body, service, secret, c.clock.Now().UTC()); bad != nil {
 		return bad
 	}
-	if !c.o.Allowed(principal, action, resource) {
-		shown := strings.Replace(resource, ":"+c.o.Account+":", ":********"+c.o.Account[max(0, len(c.o.Account)-4):]+":", 1)
-		denied := badAuth(typeAccessDenied, "User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
-			principal, action, shown, action)
-		denied.Capital = true
-		return denied
+	for _, p := range needs {
+		if !c.o.Allowed(principal, p.action, p.resource) {
+			return badAuth(typeAccessDenied, "User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
+				principal, p.action, p.resource, p.action)
+		}
 	}
 	return nil
 }
