@@ -33,6 +33,7 @@ func (r *Runner) define(ctx context.Context, f Function) (*definition, error) {
 		Function: f, timeout: cmp.Or(f.Timeout, 3*time.Second), memory: cmp.Or(f.Memory, 128), limit: cmp.Or(f.Limit, r.limit),
 		retired: make(chan struct{}),
 	}
+	d.Version = cmp.Or(f.Version, "$LATEST")
 	d.processes = max(1, min(r.procs, d.limit))
 	hasCode := len(f.Executables) > 0 || f.Package != ""
 	switch {

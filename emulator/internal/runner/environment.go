@@ -60,7 +60,7 @@ func (e *environment) serve(in *invocation) *failure {
 	began, limit := clk.Now(), e.timer(e.def.timeout)
 	defer limit.Stop()
 	in.began, in.settles = began, func() { e.pool.settles(e) }
-	e.out.begin(in)
+	e.out.begin(in, e.def.Version)
 	if broken != nil { // the init runs again, now on the invocation's time
 		in.init = 0
 		e.end("failure")

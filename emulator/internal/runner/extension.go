@@ -73,7 +73,7 @@ func (a *api) register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set(extensionHeader, id)
-	answer := map[string]string{"functionName": a.def.Name, "functionVersion": version, "handler": a.def.HandlerName}
+	answer := map[string]string{"functionName": a.def.Name, "functionVersion": a.def.Version, "handler": a.def.HandlerName}
 	if strings.Contains(r.Header.Get("Lambda-Extension-Accept-Feature"), "accountId") {
 		answer["accountId"] = account(a.def.ARN)
 	}

@@ -42,6 +42,7 @@ type Function struct {
 
 	Dir         string            // where the process starts, and its LAMBDA_TASK_ROOT; empty: Package, or the executable's folder
 	HandlerName string            // _HANDLER
+	Version     string            // empty: $LATEST
 	Env         map[string]string // the user's variables; they go over what Options.Env gives, but not over what Lambda reserves
 	Memory      int               // MB; 0: 128. It is told and reported, not enforced
 	Timeout     time.Duration     // of one invocation; 0: 3 s

@@ -23,7 +23,7 @@ func (p *pool) call(d *definition, in *invocation) {
 	limit := clk.NewTimer(d.timeout)
 	defer limit.Stop()
 	in.began = clk.Now()
-	out.begin(in)
+	out.begin(in, d.Version)
 
 	var fail *failure
 	returned := make(chan func(), 1) // gives the answer
@@ -68,7 +68,7 @@ func about(ctx context.Context, d *definition, in *invocation) context.Context {
 	if in.ClientContext != "" {
 		_ = json.Unmarshal([]byte(in.ClientContext), &about.ClientContext) // what cannot be read is left out
 	}
-	//nolint:staticcheck // the key is aws-lambda-go's
+	//lint:ignore SA1029 the key is aws-lambda-go's
 	return context.WithValue(lambdacontext.NewContext(ctx, about), "x-amzn-trace-id", in.TraceID)
 }
 

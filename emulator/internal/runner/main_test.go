@@ -30,13 +30,25 @@ type house struct {
 	*runner.Runner
 	t     *testing.T
 	is    *is.I
-	clock *clock.Manual
+	clock *watchedClock
 	log   *lines
+}
+
+// watchedClock stands still and tells which timers there have been.
+type watchedClock struct {
+	*clock.Manual
+	made *lines
+}
+
+func (c *watchedClock) NewTimer(d time.Duration) clock.Timer {
+	defer c.made.add("", []byte(d.String()))
+	return c.Manual.NewTimer(d)
 }
 
 func open(t *testing.T, change ...func(*runner.Options)) *house {
 	t.Helper()
-	h := &house{t: t, is: is.New(t), clock: clock.NewManual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), log: newLines()}
+	h := &house{t: t, is: is.New(t), log: newLines()}
+	h.clock = &watchedClock{clock.NewManual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), newLines()}
 	o := runner.Options{Clock: h.clock, Dir: t.TempDir(), Log: h.log.add, Host: os.Environ()}
 	for _, f := range change {
 		f(&o)

@@ -14,7 +14,6 @@ import (
 const (
 	maxLine  = 256 << 10 // a longer line of a process is cut, as CloudWatch Logs does
 	tailSize = 4 << 10
-	version  = "$LATEST"
 )
 
 // output is the log of one environment: what its process writes, and Lambda's own lines.
@@ -86,7 +85,7 @@ func (o *output) flush() {
 }
 
 // begin makes lines in's own, from START on.
-func (o *output) begin(in *invocation) {
+func (o *output) begin(in *invocation, version string) {
 	o.mu.Lock()
 	o.current, o.tail = in, o.tail[:0]
 	o.mu.Unlock()

@@ -99,6 +99,11 @@ func program(name string) {
 		}))
 	case "stubborn": // registers for SIGTERM and does not heed it
 		lambda.StartWithOptions(handler(echo), lambda.WithEnableSIGTERM(func() { fmt.Println("asked to end, and will not") }))
+	case "unasked": // would tell of a SIGTERM, but does not register for one
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGTERM)
+		go func() { fmt.Println(<-c, "SIGTERM") }()
+		lambda.Start(handler(echo))
 	case "parent": // leaves a child that would live for long
 		child := exec.Command("sleep", "1000")
 		child.Stdout, child.Stderr = os.Stdout, os.Stderr

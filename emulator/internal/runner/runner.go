@@ -32,11 +32,11 @@ type Options struct {
 	Processes int
 	Idle      time.Duration // a warm environment that is not used for so long is ended; 0: 10 minutes
 	Dir       string        // for builds and every environment's /tmp; empty: a temporary folder that Close removes
-	Region    string        // AWS_REGION; empty: us-east-1
+	Region    string        // AWS_REGION, unless Env tells another; empty: us-east-1
 	// Host is the environment of this machine, as "K=V". Only the few variables without which programs do not start reach processes;
 	// never credentials or profiles.
 	Host []string
-	// Env is what the house gives to every process: credentials, endpoints, proxy.
+	// Env is what the house gives to every process: credentials, endpoints, proxy. Without it credentials are "test".
 	Env   func(Function) map[string]string
 	Log   func(function string, line []byte) // one line without its end, valid during the call
 	Note  func(events.Step)                  // it must not call Set, Remove or Close

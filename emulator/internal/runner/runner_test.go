@@ -92,6 +92,49 @@ func TestWhatAProcessIsTold(t *testing.T) {
 	h.is.True(regexp.MustCompile(`^127\.0\.0\.1:\d+$`).MatchString(env["AWS_LAMBDA_RUNTIME_API"])) // no path: clients take it as host:port
 }
 
+// A Yandex Cloud Function's variables are its own, static keys for the document API of YDB among them.
+func TestAYandexFunctionsVariables(t *testing.T) {
+	h := open(t)
+	h.set("about", func(f *runner.Function) {
+		f.Entry = "index.Handler"
+		f.Env = map[string]string{"AWS_ACCESS_KEY_ID": "static", "AWS_REGION": "ru-central1", "AWS_LAMBDA_RUNTIME_API": "elsewhere"}
+	})
+	answer := string(h.invoke("about", "null").Payload)
+	for _, pair := range []string{`"AWS_ACCESS_KEY_ID=static"`, `"AWS_REGION=ru-central1"`} {
+		if !strings.Contains(answer, pair) {
+			t.Errorf("no %s in %s", pair, answer)
+		}
+	}
+}
+
+// A Yandex Cloud Function is a folder of source and the name of a function in it.
+func TestAYandexFunctionIsBuiltAndCalled(t *testing.T) {
+	h := open(t, func(o *runner.Options) { o.Host = os.Environ() })
+	dir := t.TempDir()
+	h.is.NoErr(os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module fn\n\ngo 1.26\n"), 0o600))
+	h.is.NoErr(os.WriteFile(filepath.Join(dir, "index.go"), []byte(`package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+func Handler(ctx context.Context, in struct{ Who string }) (string, error) {
+	if in.Who == "" {
+		return "", errors.New("nobody is there")
+	}
+	fmt.Println("called")
+	return fmt.Sprint("hello ", in.Who, " from ", ctx.Value("lambdaRuntimeFunctionVersion")), nil
+}
+`), 0o600))
+	h.is.NoErr(h.Set(t.Context(), runner.Function{Name: "d4e", Version: "d4ev1", Package: dir, Entry: "index.Handler"}))
+	h.is.Equal(string(h.invoke("d4e", `{"who":"you"}`).Payload), "hello you from d4ev1")
+	h.log.wait("called")
+	_, message := h.failed(h.invoke("d4e", `{}`))
+	h.is.Equal(message, "nobody is there")
+}
+
 func TestTheLogOfAnInvocation(t *testing.T) {
 	h := open(t)
 	h.set("say")
@@ -220,20 +263,10 @@ func TestAnIdleEnvironmentEnds(t *testing.T) {
 	h := open(t, func(o *runner.Options) { o.Idle = time.Minute })
 	h.set("sigterm")
 	h.invoke("sigterm", `1`)
-	h.log.wait("REPORT")
-	h.awaitIdleTimer(time.Minute)
+	h.clock.made.wait("1m0s") // it is idle
 	h.clock.Advance(time.Minute)
 	h.log.wait("asked to end") // an extension has registered: it gets SIGTERM
 	h.is.True(h.invoke("sigterm", `2`).Init > 0)
-}
-
-// awaitIdleTimer returns when the environment of an ended invocation has set its timer.
-func (h *house) awaitIdleTimer(d time.Duration) {
-	for {
-		if due, ok := h.clock.Next(); ok && due.Sub(h.clock.Now()) == d {
-			return
-		}
-	}
 }
 
 func TestCloseWaitsForWhatIsInFlight(t *testing.T) {

@@ -33,21 +33,22 @@ func inherited(name string) bool {
 
 // variables are the environment of e's process: what the host must give, what the house gives, what the user sets, what Lambda sets.
 func (e *environment) variables() []string {
-	d, tmp := e.def, e.tmp()
+	d, tmp, region := e.def, e.tmp(), e.runner.o.Region
 	vars := map[string]string{
 		"PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
 		"HOME": tmp, "TMPDIR": tmp, "TMP": tmp, "TEMP": tmp, "USERPROFILE": tmp,
 		"TZ": ":UTC", "LANG": "en_US.UTF-8",
 		"LD_LIBRARY_PATH":            d.dir + ":" + filepath.Join(d.dir, "lib"),
+		"AWS_REGION":                 region,
+		"AWS_DEFAULT_REGION":         region,
 		"AWS_ACCESS_KEY_ID":          "test",
 		"AWS_SECRET_ACCESS_KEY":      "test",
 		"AWS_SESSION_TOKEN":          "test",
 		"AWS_EC2_METADATA_DISABLED":  "true",
 		"AWS_XRAY_CONTEXT_MISSING":   "LOG_ERROR",
 		"AWS_XRAY_DAEMON_ADDRESS":    "127.0.0.1:2000",
-		"AWS_LAMBDA_FUNCTION_NAME":   d.Name,
 		"AWS_LAMBDA_LOG_GROUP_NAME":  "/aws/lambda/" + d.Name,
-		"AWS_LAMBDA_LOG_STREAM_NAME": fmt.Sprintf("%s/[%s]%s", e.runner.o.Clock.Now().Format("2006/01/02"), version, strings.ReplaceAll(newID(), "-", "")),
+		"AWS_LAMBDA_LOG_STREAM_NAME": fmt.Sprintf("%s/[%s]%s", e.runner.o.Clock.Now().Format("2006/01/02"), d.Version, strings.ReplaceAll(newID(), "-", "")),
 	}
 	for _, pair := range e.runner.o.Host {
 		if name, value, ok := strings.Cut(pair, "="); ok && inherited(name) {
@@ -62,10 +63,9 @@ func (e *environment) variables() []string {
 	}
 	maps.Copy(vars, map[string]string{
 		"_HANDLER":                        d.HandlerName,
-		"AWS_REGION":                      e.runner.o.Region,
-		"AWS_DEFAULT_REGION":              e.runner.o.Region,
+		"AWS_LAMBDA_FUNCTION_NAME":        d.Name,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(d.memory),
-		"AWS_LAMBDA_FUNCTION_VERSION":     version,
+		"AWS_LAMBDA_FUNCTION_VERSION":     d.Version,
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
 		"AWS_LAMBDA_RUNTIME_API":          e.api.addr,
 		"LAMBDA_TASK_ROOT":                d.dir,
