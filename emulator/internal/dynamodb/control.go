@@ -2,7 +2,6 @@ package dynamodb
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -209,12 +208,6 @@ func (r *createRequest) indexes(spec *Table, types map[string]string) error {
 }
 
 func lower(name string) string { return strings.ToLower(name[:1]) + name[1:] }
-
-func tokenOf(body []byte) (string, error) {
-	var in struct{ ClientRequestToken string }
-	err := json.Unmarshal(body, &in)
-	return in.ClientRequestToken, err
-}
 
 // checkName checks the TableName of a request about tables.
 func checkName(name *string) error {

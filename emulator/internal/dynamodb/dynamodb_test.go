@@ -30,7 +30,7 @@ func connections() dynamodb.Table {
 		Keys: []dynamodb.Key{{Name: "pk", Type: "S"}, {Name: "sk", Type: "S", Sort: true}},
 		Indexes: []dynamodb.Index{
 			{Name: "by-connection", Keys: []dynamodb.Key{{Name: "gsi1pk", Type: "S"}, {Name: "pk", Type: "S", Sort: true}}, Projection: "KEYS_ONLY"},
-			{Name: "by-time", Keys: []dynamodb.Key{{Name: "pk", Type: "S"}, {Name: "at", Type: "N", Sort: true}}, Projection: "INCLUDE", Attributes: []string{"name"}, Local: true},
+			{Name: "by-time", Keys: []dynamodb.Key{{Name: "pk", Type: "S"}, {Name: "since", Type: "N", Sort: true}}, Projection: "INCLUDE", Attributes: []string{"name"}, Local: true},
 		},
 		TTL: "ttl",
 	}

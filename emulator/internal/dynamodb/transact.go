@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -201,22 +202,33 @@ type tokens struct {
 }
 
 type done struct {
-	body  [sha256.Size]byte
+	sum   [sha256.Size]byte
 	until time.Time
+}
+
+// tokenOf is a request's token and what stands for its parameters, in whatever order an SDK wrote them.
+func tokenOf(body []byte) (token string, sum [sha256.Size]byte) {
+	var in map[string]any
+	if json.Unmarshal(body, &in) != nil {
+		return "", sum
+	}
+	token, _ = in["ClientRequestToken"].(string)
+	sorted, _ := json.Marshal(in) // what was JSON can be JSON
+	return token, sha256.Sum256(sorted)
 }
 
 // once does a transaction unless one with its token has been done.
 func (d *DB) once(body []byte, do operation) (any, error) {
-	token, err := tokenOf(body)
-	if err != nil || token == "" {
+	token, sum := tokenOf(body)
+	if token == "" {
 		return do(body)
 	}
 	d.tokens.mu.Lock()
 	defer d.tokens.mu.Unlock()
-	now, sum := d.now(), sha256.Sum256(body)
+	now := d.now()
 	d.tokens.forget(now)
 	if before, known := d.tokens.known[token]; known {
-		if before.body != sum {
+		if before.sum != sum {
 			return nil, &Error{Type: "IdempotentParameterMismatchException",
 				Message: "Request parameters do not match the parameters of an earlier request with the same client request token"}
 		}

@@ -24,7 +24,7 @@ func (d *door) count() int64 {
 
 func TestAnItemIsGoneWhenItsTimeComes(t *testing.T) {
 	d := open(t, dynamodb.Options{})
-	d.put(item{"pk": s("a"), "sk": s("soon"), "gsi1pk": s("g"), "at": n("1"), "ttl": at(start.Add(time.Minute))})
+	d.put(item{"pk": s("a"), "sk": s("soon"), "gsi1pk": s("g"), "since": n("1"), "ttl": at(start.Add(time.Minute))})
 	d.put(item{"pk": s("a"), "sk": s("later"), "gsi1pk": s("g"), "ttl": at(start.Add(time.Hour))})
 	d.put(item{"pk": s("a"), "sk": s("text"), "ttl": s("1")})                          // not a number: never
 	d.put(item{"pk": s("a"), "sk": s("ancient"), "ttl": at(start.AddDate(-5, 0, -1))}) // more than five years ago: never

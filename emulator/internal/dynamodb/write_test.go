@@ -131,7 +131,7 @@ func TestWritesThatAreRefused(t *testing.T) {
 		{with("pk", s("")), "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: pk"},
 		{with("pk", s(strings.Repeat("k", 2049))), "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes"},
 		{with("sk", s(strings.Repeat("k", 1025))), "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes"},
-		{with("at", s("x")), "One or more parameter values were invalid: Type mismatch for Index Key at Expected: N Actual: S IndexName: by-time"},
+		{with("since", s("x")), "One or more parameter values were invalid: Type mismatch for Index Key since Expected: N Actual: S IndexName: by-time"},
 		{with("gsi1pk", s("")), "One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty string value. IndexName: by-connection, IndexKey: gsi1pk"},
 		{with("text", s(strings.Repeat("x", 400<<10-9))), "Item size has exceeded the maximum allowed size"}, // names and key: 10 bytes
 		{with("n", n("1e200")), "Number overflow. Attempting to store a number with magnitude larger than supported range"},
@@ -145,14 +145,14 @@ func TestWritesThatAreRefused(t *testing.T) {
 		"SET sk = :v":                "One or more parameter values were invalid: Cannot update attribute sk. This attribute is part of the key",
 		"SET pk.a = :v":              "One or more parameter values were invalid: Cannot update attribute pk. This attribute is part of the key",
 		"SET gsi1pk.a = :v":          "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: gsi1pk",
-		"SET #at = :v":               "One or more parameter values were invalid: Type mismatch for Index Key at Expected: N Actual: S IndexName: by-time",
+		"SET #at = :v":               "One or more parameter values were invalid: Type mismatch for Index Key since Expected: N Actual: S IndexName: by-time",
 		"SET #at = #text, more = :v": "The update expression attempted to update the secondary index key to unsupported type",
-		"SET more = :v, #at = :v":    "One or more parameter values were invalid: Type mismatch for Index Key at Expected: N Actual: S IndexName: by-time",
+		"SET more = :v, #at = :v":    "One or more parameter values were invalid: Type mismatch for Index Key since Expected: N Actual: S IndexName: by-time",
 		"SET more = :v":              "Item size to update has exceeded the maximum allowed size",
 		"SET a.b = :v":               "The document path provided in the update expression is invalid for update",
 	} {
 		names := map[string]string{}
-		for alias, name := range map[string]string{"#at": "at", "#text": "text"} {
+		for alias, name := range map[string]string{"#at": "since", "#text": "text"} {
 			if strings.Contains(text, alias) {
 				names[alias] = name
 			}
