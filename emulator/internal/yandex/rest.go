@@ -54,7 +54,8 @@ func (c *Cloud) connectionCall(w http.ResponseWriter, r *http.Request) (any, err
 	}
 	switch {
 	case !below || strings.ContainsAny(id, "/:"):
-		return nil, &status{code: notFound, text: fmt.Sprintf("no method has the path %s; want %s{id} or %s{id}:send", quote(r.URL.Path),
+		// Not code 5: to clients that says that the connection is gone.
+		return nil, &status{code: unimplemented, text: fmt.Sprintf("no method has the path %s; want %s{id} or %s{id}:send", quote(r.URL.Path),
 			ConnectionsPath, ConnectionsPath)}
 	case send && r.Method == http.MethodPost:
 		data, kind, err := readSend(http.MaxBytesReader(w, r.Body, maxSend))

@@ -134,7 +134,7 @@ func TestCallsThatTheConnectionServiceRefuses(t *testing.T) {
 		{"no JSON", send(`data=YQ==`), 400, 3, "", `got a body that is not {"data": "<base64>", "type": "TEXT"}: invalid character 'd' looking for beginning of value`},
 		{"wrong method", [3]string{"PUT", id, ""}, 501, 12, "", "got PUT, want GET or DELETE"},
 		{"wrong method to send", [3]string{"GET", id + ":send", ""}, 501, 12, "", "got GET, want POST"},
-		{"wrong path", [3]string{"POST", id + "/send", ""}, 404, 5, "", `no method has the path "/apigateways/websocket/v1/connections/` + id + `/send"; want ` +
+		{"wrong path", [3]string{"POST", id + "/send", ""}, 501, 12, "", `no method has the path "/apigateways/websocket/v1/connections/` + id + `/send"; want ` +
 			`/apigateways/websocket/v1/connections/{id} or /apigateways/websocket/v1/connections/{id}:send`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
