@@ -48,6 +48,9 @@ func attributes(kind string) []string {
 	return nil
 }
 
+// madeUpTag marks a value that nobody knows. Whoever takes it for a list gets it as the list's only entry, at any index.
+const madeUpTag = "!made-up"
+
 // attribute works out Fn::GetAtt.
 func (r *reader) attribute(n *yaml.Node, id, attr string) *yaml.Node {
 	first, rest, deep := strings.Cut(attr, ".")
@@ -91,7 +94,7 @@ func (r *reader) attribute(n *yaml.Node, id, attr string) *yaml.Node {
 	}
 	value := r.physical(res) + "." + strings.ToLower(attr)
 	r.doc.notice(r.doc.where[n], "not emulated: %s of %s; %s is made up", attr, res.kind, quote(value))
-	return r.doc.text(n, value)
+	return r.doc.fresh(n, yaml.Node{Kind: yaml.ScalarNode, Tag: madeUpTag, Value: value})
 }
 
 func (r *reader) repositoryURI(name string) string {

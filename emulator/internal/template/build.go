@@ -8,7 +8,7 @@ import (
 
 // plan reads what the long form says. By now every name is there and there are no circles.
 func (r *reader) plan(plan *Plan) {
-	b := &builder{reader: r, plan: plan, functions: make(map[string]string), statements: make(map[string][]Statement), unknown: make(map[string]bool)}
+	b := &builder{reader: r, plan: plan, functions: make(map[string]string), statements: make(map[string][]Statement), unknown: make(map[string][]remark)}
 	for _, res := range r.of("AWS::Lambda::Function") {
 		b.functions[r.arnFor(res)] = res.id
 	}
@@ -31,7 +31,7 @@ type builder struct {
 	plan       *Plan
 	functions  map[string]string      // logical ids by ARN
 	statements map[string][]Statement // by a role's ARN
-	unknown    map[string]bool        // roles whose policies are not all known, by ARN
+	unknown    map[string][]remark    // what is not known of a role's policies, by its ARN
 	grants     []grant
 	policies   []queuePolicy
 	management []field // resources of statements that allow @connections

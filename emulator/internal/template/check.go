@@ -11,12 +11,15 @@ import (
 // check refuses names that are not there and functions that are none, in all of the template: also in branches that are not taken
 // and in resources that are not emulated. Then it looks for circles among the resources.
 func (r *reader) check(root object) {
-	c := &checker{r, make(map[*yaml.Node]bool), nil}
+	c := &checker{r, make(map[*yaml.Node]bool), nil, false}
 	c.node(root.get("Outputs").node)
 	for _, id := range r.order {
 		res := r.resources[id]
 		edges := make(map[string]bool)
-		c := &checker{r, make(map[*yaml.Node]bool), edges}
+		c := &checker{r, make(map[*yaml.Node]bool), edges, !slices.Contains(emulated(), res.kind)}
+		if strings.HasPrefix(res.kind, samPrefix) {
+			c.edges = nil // it stands for several resources, which may need one another
+		}
 		c.node(res.props)
 		for _, f := range res.after {
 			name := f.text()
@@ -41,6 +44,7 @@ type checker struct {
 	*reader
 	seen  map[*yaml.Node]bool
 	edges map[string]bool // what the resource needs, by logical id; nil: nobody asks
+	idle  bool            // nothing is made of the resource, so what its macros bring is not missed
 }
 
 func (r *checker) node(n *yaml.Node) {
@@ -67,6 +71,7 @@ func (r *checker) node(n *yaml.Node) {
 		}
 		switch {
 		case !slices.Contains(functions(), c.Value) && !strings.HasPrefix(c.Value, "Fn::"):
+		case c.Value == "Fn::Transform" && r.idle:
 		case strings.HasPrefix(c.Value, "Fn::ForEach") || c.Value == "Fn::Transform":
 			r.refuseLoop(member{c.Value, c, r.doc.field(n.Content[i+1])})
 		default:
@@ -132,6 +137,9 @@ func (r *checker) call(n *yaml.Node, name string, arg *yaml.Node) {
 		r.node(items[3-taken].node)
 		r.edges = needs
 	case "Fn::Transform", "Fn::ForEach":
+		if name == "Fn::Transform" && r.idle {
+			return
+		}
 		r.refuseLoop(member{name, n, f})
 	case "Fn::Length", "Fn::ToJsonString":
 		if !r.language {

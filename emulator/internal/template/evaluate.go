@@ -129,12 +129,15 @@ func (r *reader) call(n *yaml.Node, name string, arg *yaml.Node) *yaml.Node {
 	}
 	switch name {
 	case "Fn::Join":
-		if in := items(2, 2); len(in) == 2 && in[0].scalar() && in[1].value().Kind == yaml.SequenceNode {
+		if in := items(2, 2); len(in) == 2 && in[0].scalar() && (in[1].value().Kind == yaml.SequenceNode || in[1].value().Tag == madeUpTag) {
 			return r.joined(n, in[0].text(), in[1])
 		}
 		return broken("got %s, want a delimiter and a list of texts", args.got())
 	case "Fn::Split":
 		if in := items(2, 2); len(in) == 2 && in[0].scalar() && in[1].scalar() && in[0].text() != "" {
+			if in[1].value().Tag == madeUpTag {
+				return in[1].node
+			}
 			out := r.doc.list(n)
 			for part := range strings.SplitSeq(in[1].text(), in[0].text()) {
 				if !r.doc.spend(n, perNode) {
@@ -148,6 +151,9 @@ func (r *reader) call(n *yaml.Node, name string, arg *yaml.Node) *yaml.Node {
 	case "Fn::Select":
 		if in := items(2, 2); len(in) == 2 && in[0].scalar() {
 			list := in[1].items()
+			if in[1].value().Tag == madeUpTag {
+				return in[1].node
+			}
 			i, err := strconv.Atoi(in[0].text())
 			if err != nil || i < 0 || i >= len(list) {
 				return broken("got %s of a list of %d, want a whole number from 0", in[0].got(), len(list))

@@ -140,6 +140,9 @@ func (f field) items() []field {
 	if !f.given() || f.broken() {
 		return nil
 	}
+	if f.value().Tag == madeUpTag {
+		return []field{f}
+	}
 	if f.value().Kind != yaml.SequenceNode {
 		f.refuse("got %s, want a list", f.got())
 		return nil
@@ -181,7 +184,7 @@ type member struct {
 	field
 }
 
-// members reads a mapping with any keys, in order. Keys that stand twice are refused, merge keys (<<) are followed.
+// members reads a mapping with any keys, in order. Of keys that stand twice the last counts, merge keys (<<) are followed.
 func (f field) members() []member {
 	if !f.given() || f.broken() {
 		return nil
@@ -212,7 +215,8 @@ func (f field) collect(n *yaml.Node, seen map[string]int, depth int) []member {
 			f.refuse("got a key that is no word")
 		case twice && depth > 0: // the mapping's own keys win over merged ones
 		case twice:
-			f.doc.refuse(place{k.Line, m.at.path}, "got it twice, the first time in line %d; want it once", line)
+			f.doc.notice(place{k.Line, m.at.path}, "it stands here twice, the first time in line %d; AWS's tools take the last", line)
+			out[slices.IndexFunc(out, func(o member) bool { return o.key == m.key })] = m
 		default:
 			seen[m.key] = k.Line
 			out = append(out, m)

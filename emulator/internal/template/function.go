@@ -53,15 +53,16 @@ func (b *builder) readFunction(res *resource) Function {
 	f.DeadLetter = o.get("DeadLetterConfig").object().get("TargetArn").text()
 	role := o.get("Role").required("the ARN of a role, such as !GetAtt Role.Arn").text()
 	f.Statements = slices.Clone(b.statements[role])
-	if _, known := b.statements[role]; !known || b.unknown[role] {
+	if _, known := b.statements[role]; !known || b.unknown[role] != nil {
 		f.AllResources = true
+		b.doc.notices = append(b.doc.notices, b.unknown[role]...)
 		if !known && role != "" {
 			o.get("Role").notice("the role %s is not in this template; what %s may do is not checked", quote(role), res.id)
 		}
 	}
 	lack(o, map[string]string{
 		"Layers": "the function runs without its layers", "VpcConfig": "the function has this machine's network",
-		"FileSystemConfigs": "the paths are not mounted", "FunctionUrlConfig": "nothing answers at the function's URL",
+		"FileSystemConfigs":      "the paths are not mounted",
 		"CapacityProviderConfig": "the function runs as a process here", "DurableConfig": "the function runs without it",
 		"TenancyConfig": "tenants share processes",
 	})
@@ -104,9 +105,9 @@ func (b *builder) code(res *resource, o object, f *Function) {
 		default:
 			elsewhere(code, "in S3")
 		}
-	case res.fromSAM: // said already
 	default:
-		code.refuse("got nothing, want the code")
+		f.CodeURI = "."
+		code.notice("got nothing: the code is the template's own folder, as AWS's tools have it")
 	}
 	if !image && !o.get("ImageUri").given() {
 		o.get("Runtime").required("a runtime, such as provided.al2023")

@@ -46,10 +46,19 @@ func TestNoticesSayWhatTheCloudOrRegcastWouldNotDo(t *testing.T) {
 			`t.yaml:43: Resources.Queue.Properties.Brandnew: not emulated: Brandnew; regcast knows no such property`}},
 		{"layers", "      MemorySize: 128", "      Layers: [a]\n      FunctionUrlConfig: {AuthType: NONE}", []string{
 			`t.yaml:18: Resources.Hello.Properties.Layers: not emulated: Layers; the function runs without its layers`,
-			`t.yaml:19: Resources.Hello.Properties.FunctionUrlConfig: not emulated: FunctionUrlConfig; nothing answers at the function's URL`}},
+			`t.yaml:19: Resources: not emulated: AWS::Lambda::Url (HelloUrl); nothing will call the function through it`}},
 		{"policy template", "        - Statement:", "        - NoSuchPolicy: {}\n        - S3ReadPolicy: {BucketName: b}\n        - SomeManagedPolicy\n        - Statement:", []string{
 			`t.yaml:23: Resources.Hello.Properties.Policies[0].NoSuchPolicy: regcast does not know SAM's policy template "NoSuchPolicy"; what the function may do is not checked`,
 			`t.yaml:25: Resources.Hello.Properties.Policies[2]: regcast does not know what the policy "SomeManagedPolicy" allows; what the function may do is not checked`}},
+		{"no code", "      CodeUri: hello/\n", "", []string{
+			`t.yaml:13: Resources.Hello.Properties.CodeUri: got nothing: the code is the template's own folder, as AWS's tools have it`}},
+		{"twice", "      Timeout: 4", "      Timeout: 5\n      Timeout: 4", []string{
+			`t.yaml:18: Resources.Hello.Properties.Timeout: it stands here twice, the first time in line 17; AWS's tools take the last`}},
+		{"macro where nothing is made", "  Table:\n    Type", "  Web: {Type: AWS::Serverless::Api, Properties: {StageName: x, DefinitionBody: {Fn::Transform: {Name: AWS::Include}}}}\n  Table:\n    Type", []string{
+			`t.yaml:34: Resources: not emulated: AWS::Serverless::Api (Web); regcast serves WebSocket APIs; nothing answers its plain HTTP routes`}},
+		{"a list that nobody knows", "Outputs:", "  Net: {Type: AWS::EC2::VPCEndpoint}\nOutputs:\n  Host: {Value: !Select [1, !Split [/, !GetAtt Net.Hosts]]}", []string{
+			`t.yaml:69: Resources: not emulated: AWS::EC2::VPCEndpoint (Net); nothing is made of it; what calls it fails`,
+			`t.yaml:71: Outputs.Host.Value.Fn::Select[1].Fn::Split[1]: not emulated: Hosts of AWS::EC2::VPCEndpoint; "regcast-Net-FIUSZXDCJFDT.hosts" is made up`}},
 		{"code in S3", "CodeUri: hello/", "CodeUri: s3://a/b", []string{
 			`t.yaml:14: Resources.Hello.Properties.CodeUri: the code is in S3; give regcast a folder to run Hello`}},
 		{"code in the template", "CodeUri: hello/", "InlineCode: x", []string{

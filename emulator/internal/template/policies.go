@@ -75,8 +75,7 @@ func (b *builder) policyTemplate(role string, m member) {
 	t, known := policyTemplate(m.key)
 	if !known {
 		if !slices.Contains(otherTemplates(), m.key) {
-			b.unknown[role] = true
-			m.notice("regcast does not know SAM's policy template %s; what the function may do is not checked", quote(m.key))
+			b.doubt(role, m.field, "regcast does not know SAM's policy template %s; what the function may do is not checked", quote(m.key))
 		}
 		return
 	}

@@ -50,7 +50,7 @@ func (b *builder) readQueues() {
 				item.refuse("got %s, want a queue's URL, such as !Ref Queue", item.got())
 			}
 		}
-		for _, s := range o.get("PolicyDocument").required("a policy document").object().get("Statement").required("a statement").some() {
+		for _, s := range b.parsed(o.get("PolicyDocument")).required("a policy document").object().get("Statement").required("a statement").some() {
 			p.statements = append(p.statements, s.object())
 		}
 		b.policies = append(b.policies, p)

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -18,7 +19,7 @@ func (b *builder) readRoles() {
 			b.managed(arn, p)
 		}
 		for _, p := range o.get("Policies").items() {
-			b.document(arn, p.object().get("PolicyDocument"))
+			b.document(arn, b.parsed(p.object().get("PolicyDocument")))
 		}
 		for _, p := range o.get(samPolicies).some() {
 			b.samPolicy(arn, p)
@@ -28,7 +29,7 @@ func (b *builder) readRoles() {
 		o := b.properties(res)
 		for _, role := range slices.Concat(o.get("Roles").items(), o.get("RoleName").some()) {
 			if arn := byName[role.text()]; arn != "" {
-				b.document(arn, o.get("PolicyDocument"))
+				b.document(arn, b.parsed(o.get("PolicyDocument")))
 			}
 		}
 	}
@@ -39,7 +40,7 @@ func (b *builder) managed(role string, f field) {
 	name := f.text()
 	for _, res := range b.of("AWS::IAM::ManagedPolicy") {
 		if b.arnFor(res) == name {
-			b.document(role, b.properties(res).get("PolicyDocument"))
+			b.document(role, b.parsed(b.properties(res).get("PolicyDocument")))
 			return
 		}
 	}
@@ -47,11 +48,15 @@ func (b *builder) managed(role string, f field) {
 	actions, resource, known := managedPolicy(name)
 	switch {
 	case !known:
-		b.unknown[role] = true
-		f.notice("regcast does not know what the policy %s allows; what the function may do is not checked", quote(name))
+		b.doubt(role, f, "regcast does not know what the policy %s allows; what the function may do is not checked", quote(name))
 	case len(actions) > 0:
 		b.statements[role] = append(b.statements[role], Statement{Effect: "Allow", Actions: actions, Resources: []string{resource}, At: b.at(f)})
 	}
+}
+
+// doubt keeps what is not known of a role. It is told if a function has the role.
+func (b *builder) doubt(role string, f field, format string, args ...any) {
+	b.unknown[role] = append(b.unknown[role], remark{f.at, fmt.Sprintf(format, args...)})
 }
 
 // managedPolicy is what AWS's own policies allow of what regcast emulates; none: nothing of that.
@@ -105,8 +110,7 @@ func (b *builder) statement(role string, f field) {
 	}
 	effect := o.get("Effect").required("Allow or Deny").choice("Allow", "Deny")
 	if o.get("NotAction").given() || o.get("NotResource").given() {
-		b.unknown[role] = true
-		f.notice("not emulated: NotAction and NotResource; what the function may do is not checked")
+		b.doubt(role, f, "not emulated: NotAction and NotResource; what the function may do is not checked")
 		return
 	}
 	s := Statement{Effect: effect, Actions: o.get("Action").required("an action, such as execute-api:ManageConnections").texts(),

@@ -19,11 +19,15 @@ func (r *reader) expand(res *resource, globals map[string]object, ignore field) 
 		r.expandTable(res)
 	case "AWS::Serverless::StateMachine":
 		r.enter(res)
-		r.make(res, res.id+"Role", "AWS::IAM::Role", res.self, nil)
+		if !r.raw(res).get("Role").given() {
+			r.make(res, res.id+"Role", "AWS::IAM::Role", res.self, nil)
+		}
 	case "AWS::Serverless::Api", "AWS::Serverless::HttpApi":
 		r.enter(res)
-		r.make(res, res.id+"Stage", "AWS::ApiGateway::Stage", res.self, nil)
-		r.nicknames[res.id+".Stage"] = res.id + "Stage"
+		name, _ := r.early(r.raw(res).get("StageName"))
+		stage := res.id + only(name, letters) + "Stage"
+		r.make(res, stage, "AWS::ApiGateway::Stage", res.self, nil)
+		r.nicknames[res.id+".Stage"] = stage
 	default:
 		r.enter(res)
 	}

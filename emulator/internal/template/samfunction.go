@@ -14,7 +14,11 @@ func (r *reader) expandFunction(res *resource) {
 	o := r.raw(res).takes(strings.Fields(functionProperties + " " + samFunctionProperties)...)
 	function := *res
 	function.kind, function.fromSAM = "AWS::Lambda::Function", true
-	props := d.mapping(res.self)
+	like := res.self
+	if o.node != nil {
+		like = o.node
+	}
+	props := d.mapping(like)
 	set := func(key string, value *yaml.Node) {
 		if value != nil {
 			props.Content = append(props.Content, d.text(value, key), value)
@@ -26,9 +30,6 @@ func (r *reader) expandFunction(res *resource) {
 		default:
 			set(m.key, m.node)
 		}
-	}
-	if !o.get("CodeUri").given() && !o.get("InlineCode").given() && !o.get("ImageUri").given() && res.metadataText("Dockerfile", d) == "" {
-		o.get("CodeUri").refuse("got nothing, want the folder of the code, such as ./handlers/%s", strings.ToLower(res.id))
 	}
 	e := &expansion{reader: r, of: res, function: r.getAttNode(res.self, res.id, "Arn"), name: r.refNode(res.self, res.id)}
 	if dlq := o.get("DeadLetterQueue"); dlq.given() {
@@ -51,6 +52,9 @@ func (r *reader) expandFunction(res *resource) {
 	}
 	for _, m := range o.get("Events").members() {
 		e.event(m)
+	}
+	if url := o.get("FunctionUrlConfig"); url.given() {
+		r.make(res, res.id+"Url", "AWS::Lambda::Url", url.node, nil)
 	}
 	if o.get("Role").given() {
 		return

@@ -80,11 +80,13 @@ type resource struct {
 }
 
 func (r *reader) template(plan *Plan) {
-	root := r.doc.field(r.doc.root).object().only("AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules",
-		"Mappings", "Conditions", "Transform", "Globals", "Resources", "Outputs", "Hooks")
-	if root.got() != "a mapping" {
+	root := r.doc.field(r.doc.root).object()
+	if _, ok := root.fields["Resources"]; root.got() == "a mapping" && !ok {
+		root.refuse("got no Resources, want a template of CloudFormation or SAM")
 		return
 	}
+	root.only("AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules", "Mappings", "Conditions", "Transform", "Globals",
+		"Resources", "Outputs", "Hooks")
 	r.transforms(root.get("Transform"))
 	if v := root.get("AWSTemplateFormatVersion"); v.given() && v.text() != "2010-09-09" {
 		v.refuse("got %s, want \"2010-09-09\"", v.got())
@@ -129,12 +131,12 @@ func (r *reader) transforms(f field) {
 // declare enters a resource and, if it is one of SAM's, what SAM makes of it.
 func (r *reader) declare(m member, globals map[string]object) {
 	known := []string{"Type", "Properties", "Condition", "DependsOn", "Metadata", "DeletionPolicy", "UpdateReplacePolicy",
-		"UpdatePolicy", "CreationPolicy", "Connectors", "IgnoreGlobals"}
+		"UpdatePolicy", "CreationPolicy", "Connectors", "IgnoreGlobals", "Description"}
 	if strings.HasPrefix(m.key, "Fn::") {
 		r.refuseLoop(m)
 		return
 	}
-	o := m.object().only(known...)
+	o := m.object().takes(known...)
 	if m.got() != "a mapping" {
 		return
 	}

@@ -167,8 +167,6 @@ func TestWrongTemplatesAreRefusedWithFileAndLine(t *testing.T) {
 		{"macro", "Transform: AWS::Serverless-2016-10-31", "Transform: [AWS::Serverless-2016-10-31, Mine]", []string{
 			`t.yaml:1: Transform[1]: not emulated: the transform "Mine"; emulated: AWS::Serverless-2016-10-31, AWS::LanguageExtensions`}},
 		{"section", "Outputs:", "Output:", []string{`t.yaml:69: Output: unknown field, want Outputs`}},
-		{"no code", "      CodeUri: hello/\n", "", []string{
-			`t.yaml:13: Resources.Hello.Properties.CodeUri: got nothing, want the folder of the code, such as ./handlers/hello`}},
 		{"property", "MemorySize: 128", "MemorySice: 128", []string{`t.yaml:18: Resources.Hello.Properties.MemorySice: unknown property, want MemorySize`}},
 		{"timeout", "Timeout: 4", "Timeout: 901", []string{
 			`t.yaml:17: Resources.Hello.Properties.Timeout: got "901", want a whole number from 1 to 900`}},
@@ -234,8 +232,7 @@ func TestWrongTemplatesAreRefusedWithFileAndLine(t *testing.T) {
 			`t.yaml:47: Resources.Rule.Properties.EventPattern.source: got "aws.ecr", want a list of the values it may have, such as ["aws.ecr"]`}},
 		{"policy of a queue's ARN", "Queues: [!Ref Queue]", "Queues: [!GetAtt Queue.Arn]", []string{
 			`t.yaml:54: Resources.Policy.Properties.Queues[0]: got "arn:aws:sqs:us-east-1:123456789012:regcast-Queue-O1HQ7SNXUWOW", want a queue's URL, such as !Ref Queue`}},
-		{"twice", "      Timeout: 4", "      Timeout: 4\n      Timeout: 5", []string{
-			`t.yaml:18: Resources.Hello.Properties.Timeout: got it twice, the first time in line 17; want it once`}},
+		{"no template", "Resources:", "Recources:", []string{`t.yaml:1: got no Resources, want a template of CloudFormation or SAM`}},
 		{"no YAML", "Outputs:", "Outputs: [", []string{
 			`t.yaml:71: got what is neither YAML nor JSON: did not find expected ',' or ']'`}},
 	} {
