@@ -24,7 +24,7 @@ func ServeSocket(method func(*socket.Handler, context.Context, []byte) ([]byte, 
 		return err
 	}
 	h := c.Sockets(c.Log(os.Stderr), requestID)
-	lambda.StartHandler(handler(func(ctx context.Context, payload []byte) ([]byte, error) { return method(h, ctx, payload) }))
+	lambda.Start(handler(func(ctx context.Context, payload []byte) ([]byte, error) { return method(h, ctx, payload) }))
 	return nil
 }
 
@@ -38,7 +38,7 @@ func ServeBroadcast() error {
 	if err != nil {
 		return err
 	}
-	lambda.StartHandler(b)
+	lambda.Start(b)
 	return nil
 }
 

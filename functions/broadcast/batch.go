@@ -93,7 +93,7 @@ func (b *batch) queue(payload []byte) error {
 		if err != nil {
 			err = fmt.Errorf("batch: Records[%d].body: want a JSON object, found %s: %w", i, excerpt([]byte(r.Body)), err)
 		} else if err = b.body([]byte(r.Body), keys, r.MessageID); err != nil {
-			err = fmt.Errorf("Records[%d].body: %w", i, err)
+			err = fmt.Errorf("batch: Records[%d].body: %w", i, err)
 		}
 		if err != nil {
 			b.bad = append(b.bad, badItem{r.MessageID, err})

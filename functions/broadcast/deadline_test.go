@@ -140,10 +140,7 @@ func TestUnfinishedIsWhatFailed(t *testing.T) {
 }
 
 // texts takes every post and keeps what it was made of.
-type texts struct {
-	posting
-	made [][]byte
-}
+type texts struct{ made [][]byte }
 
 func (x *texts) Message(text []byte) gateway.Message {
 	x.made = append(x.made, text)

@@ -101,7 +101,7 @@ func (b *table) write(body *json.Decoder) (any, error) {
 		if err := json.Unmarshal(raw, &r); err != nil {
 			return nil, err
 		}
-		key := item{}
+		var key item
 		if r.PutRequest != nil {
 			key = r.PutRequest.Item
 			b.items[name(key)] = key
