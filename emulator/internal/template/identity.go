@@ -141,7 +141,11 @@ func (r *reader) ref(n *yaml.Node, name string) *yaml.Node {
 		if !res.enabled {
 			return r.absent(n, res)
 		}
-		return r.doc.text(n, r.refOf(res))
+		out := r.doc.text(n, r.refOf(res))
+		if key, _ := nameProperty(res.kind); key == "" && attributes(res.kind) == nil {
+			out.Tag = madeUpTag
+		}
+		return out
 	}
 	if p := r.parameters[name]; p != nil {
 		out := *p // where the parameter is used is where it stands
