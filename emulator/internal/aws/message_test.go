@@ -112,6 +112,29 @@ func TestThrottledFrame(t *testing.T) {
 	is.True(strings.Contains(h.step(aws.StepMessage).Text, "throttled"))
 }
 
+func TestRouteWithANotEmulatedIntegration(t *testing.T) {
+	is := is.New(t)
+	h := build(t, func(_ *aws.Options, _ *gateway.Options, a *template.API) {
+		a.Routes[2] = template.Route{Key: "$default", Integration: "HTTP_PROXY"}
+	})
+	c, _ := h.open("/dev")
+	h.say(c, "x")
+	is.Equal(plain(h.frame(c)), internalError)
+	is.True(strings.Contains(h.step(aws.StepMessage).Text, "not emulated: HTTP_PROXY integration"))
+}
+
+func TestReplyWithoutBody(t *testing.T) {
+	is := is.New(t)
+	h := build(t)
+	h.set("echo", says(`{"statusCode":200}`))
+	c, _ := h.open("/dev")
+	h.say(c, `{"action":"echo"}`)
+	is.True(strings.Contains(h.step(aws.StepMessage).Text, "without a body"))
+	h.set("echo", says(`{"statusCode":200,"body":"next"}`))
+	h.say(c, `{"action":"echo"}`)
+	is.Equal(h.frame(c), "next")
+}
+
 func TestIntegrationTimeout(t *testing.T) {
 	is := is.New(t)
 	h := build(t)

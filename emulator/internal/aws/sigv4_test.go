@@ -1,15 +1,12 @@
 package aws_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +14,6 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	management "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
-	"github.com/aws/smithy-go"
 	"github.com/matryer/is"
 
 	"github.com/regcast/regcast/emulator/internal/aws"
@@ -279,42 +275,21 @@ func TestIAMOnConnect(t *testing.T) {
 	is.Equal(<-resources, methodARN)
 }
 
-func TestSignedService(t *testing.T) {
+func TestHostMustBeSigned(t *testing.T) {
 	is := is.New(t)
-	r := httptest.NewRequest("POST", "/", nil)
-	_, ok := aws.SignedService(r)
-	is.True(!ok)
-	is.NoErr(v4.NewSigner().SignHTTP(t.Context(), key, r, "", "sns", "eu-west-1", start))
-	service, ok := aws.SignedService(r)
-	is.True(ok)
-	is.Equal(service, "sns")
-	s, bad := aws.ParseSignature(r)
-	is.True(bad == nil)
-	is.Equal(s.Region, "eu-west-1")
-	is.Equal(s.AccessKeyID, key.AccessKeyID)
-
-	r = httptest.NewRequest("GET", "/", nil)
-	uri, _, err := v4.NewSigner().PresignHTTP(t.Context(), key, r, "", "sts", "eu-west-1", start)
-	is.NoErr(err)
-	service, ok = aws.SignedService(httptest.NewRequest("GET", uri, nil))
-	is.True(ok)
-	is.Equal(service, "sts")
+	h := strict(t, nil)
+	a := h.do(h.signed("POST", "/dev/@connections/"+h.deadID(), "", func(r *http.Request) { replace(r, "host;", "") }))
+	is.Equal(a.body, `{"message":"'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."}`)
 }
 
-func FuzzParseSignature(f *testing.F) {
-	f.Add("AWS4-HMAC-SHA256 Credential=A/20260925/us-east-1/execute-api/aws4_request, SignedHeaders=host;x-amz-date, Signature=00", "20260925T002229Z", "")
-	f.Add(" ", "0", "")
-	f.Add("", "", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F1%2Fr%2Fs%2Faws4_request&X-Amz-Date=20260925T002229Z&X-Amz-SignedHeaders=host&X-Amz-Signature=0")
-	f.Fuzz(func(t *testing.T, header, date, query string) {
-		r := httptest.NewRequest("GET", "/", bytes.NewReader(nil))
-		r.Header["Authorization"], r.Header["X-Amz-Date"], r.URL.RawQuery = []string{header}, []string{date}, query
-		s, bad := aws.ParseSignature(r)
-		if (s == nil) == (bad == nil) {
-			t.Errorf("%v and %v", s, bad)
-		}
-		var e smithy.APIError
-		if bad != nil && (errors.As(bad, &e) || bad.Status != 403 || bad.Message == "") {
-			t.Errorf("a bad answer: %+v", bad)
-		}
+// A path without a stage, for a connection that is gone, is judged as of the API's first stage.
+func TestAccessDeniedWithoutAStage(t *testing.T) {
+	is := is.New(t)
+	asked := make(chan string, 1)
+	h := strict(t, func(_, _, resource string) bool {
+		asked <- resource
+		return true
 	})
+	is.Equal(h.do(h.signed("POST", "/@connections/"+h.deadID(), "", nil)).status, 410)
+	is.Equal(<-asked, "arn:aws:execute-api:us-east-1:"+account+":"+apiID+"/dev/POST/@connections/{connectionId}")
 }
