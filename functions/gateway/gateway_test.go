@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,13 +13,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	management "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 	"github.com/matryer/is"
+	"go.uber.org/goleak"
 
 	"github.com/regcast/regcast/functions/gateway"
 )
 
 const id = "gbgHN0-zjQAYKEjhgA=="
+
+func TestMain(m *testing.M) {
+	if serveIfTold() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func credentials() aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: strings.Repeat("token", 60)}, nil
+	})
+}
 
 // request is what arrived.
 type request struct {
@@ -209,7 +225,7 @@ func TestConnectionsAreKept(t *testing.T) {
 			_, _ = io.WriteString(w, "{}")
 		}
 	}))
-	s.Config.ConnState = func(_ netConn, state http.ConnState) {
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			opened.Add(1)
 		}

@@ -6,12 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 )
-
-type netConn = net.Conn
 
 // verify checks a signature as a server would, from the published description of SigV4 and not from the SDK.
 func verify(r request, host string) error {

@@ -37,9 +37,10 @@ type Options struct {
 	// Credentials sign requests (SigV4). When nil, Token's bearer token goes along instead.
 	Credentials aws.CredentialsProvider
 	Token       func(context.Context) (string, error)
-	Transport   http.RoundTripper // nil: http.DefaultTransport
-	TTL         time.Duration     // life of a row; longer than a connection can live. Zero: 2 h 10 min
-	Now         func() time.Time  // nil: time.Now
+	Transport   http.RoundTripper                          // nil: http.DefaultTransport
+	TTL         time.Duration                              // life of a row; longer than a connection can live. Zero: 2 h 10 min
+	Now         func() time.Time                           // nil: time.Now
+	Wait        func(context.Context, time.Duration) error // nil: a timer
 }
 
 // Store reads and writes rows. It is safe for concurrent use.
@@ -47,6 +48,7 @@ type Store struct {
 	table  string
 	ttl    time.Duration
 	now    func() time.Time
+	wait   func(context.Context, time.Duration) error
 	client *dynamodb.Client
 }
 
@@ -65,6 +67,9 @@ func New(o Options) *Store {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Wait == nil {
+		o.Wait = wait
+	}
 	if o.Transport == nil {
 		o.Transport = http.DefaultTransport
 	}
@@ -76,7 +81,7 @@ func New(o Options) *Store {
 	if o.Endpoint != "" {
 		options.BaseEndpoint = &o.Endpoint
 	}
-	return &Store{table: o.Table, ttl: o.TTL, now: o.Now, client: dynamodb.New(options)}
+	return &Store{table: o.Table, ttl: o.TTL, now: o.Now, wait: o.Wait, client: dynamodb.New(options)}
 }
 
 // bearer sends a token where the SDK was told not to sign.
@@ -234,19 +239,19 @@ var errUnprocessed = errors.New("the table did not take every row, nor when aske
 func (s *Store) write(ctx context.Context, requests []types.WriteRequest) error {
 	const attempts = 4
 	for part := range slices.Chunk(requests, writeLimit) {
-		for attempt := 0; len(part) > 0; attempt++ {
-			if attempt == attempts {
-				return errUnprocessed
-			}
+		for attempt := 1; ; attempt++ {
 			out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.table: part}})
 			if err != nil {
 				return err
 			}
-			part = out.UnprocessedItems[s.table]
-			if len(part) > 0 {
-				if err := wait(ctx, 50*time.Millisecond<<attempt); err != nil {
-					return err
-				}
+			if part = out.UnprocessedItems[s.table]; len(part) == 0 {
+				break
+			}
+			if attempt == attempts {
+				return errUnprocessed
+			}
+			if err := s.wait(ctx, 25*time.Millisecond<<attempt); err != nil {
+				return err
 			}
 		}
 	}

@@ -180,16 +180,24 @@ func TestMostPatterns(t *testing.T) {
 func TestThrottledTable(t *testing.T) {
 	is := is.New(t)
 	b := newTable(t)
-	s, _ := newStore(t, b, nil)
+	var waits []time.Duration
+	s, _ := newStore(t, b, func(o *store.Options) {
+		o.Wait = func(ctx context.Context, d time.Duration) error {
+			waits = append(waits, d)
+			return ctx.Err()
+		}
+	})
 	b.leaveOver = 1
 	is.NoErr(s.Add(t.Context(), "one", wish.Wish{}))
 	is.Equal(len(b.rows()), 2)
 	is.Equal(b.did(), []string{"BatchWriteItem 1", "BatchWriteItem 2"})
+	is.Equal(waits, []time.Duration{50 * time.Millisecond})
 
-	b.leaveOver = 2
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	is.True(s.Add(ctx, "two", wish.Wish{}) != nil)
+	b.leaveOver = -1
+	err := s.Add(t.Context(), "two", wish.Wish{})
+	is.Equal(err.Error(), "store: add two: the table did not take every row, nor when asked again: it is throttled")
+	is.Equal(len(b.did()), 4)
+	is.Equal(waits[1:], []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond})
 }
 
 func TestQueryFails(t *testing.T) {

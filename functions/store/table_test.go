@@ -26,7 +26,7 @@ type table struct {
 	calls     []string // "Query repo#a", "BatchWriteItem 3"
 	auth      []string
 	paths     []string
-	leaveOver int    // writes that the next BatchWriteItem does not take
+	leaveOver int    // writes that the next BatchWriteItem does not take; -1: none takes any
 	fail      string // partition whose Query fails
 }
 
@@ -94,8 +94,11 @@ func (b *table) write(body *json.Decoder) (any, error) {
 		return nil, fmt.Errorf("%d requests", len(requests))
 	}
 	seen := map[string]bool{}
-	left := requests[len(requests)-min(b.leaveOver, len(requests)):]
-	b.leaveOver = 0
+	left := requests
+	if b.leaveOver >= 0 {
+		left = requests[len(requests)-min(b.leaveOver, len(requests)):]
+		b.leaveOver = 0
+	}
 	for _, raw := range requests[:len(requests)-len(left)] {
 		var r write
 		if err := json.Unmarshal(raw, &r); err != nil {
