@@ -139,7 +139,7 @@ func (e *Emulator) build(cfg Config) (err error) {
 		Invoke: func(ctx context.Context, function string, q runner.Request) (runner.Response, error) {
 			return e.runner.Invoke(ctx, function, q)
 		},
-		Functions: func() []string { return ids }, DeadLetter: e.deadLetter, Context: e.running, Closing: e.streams.Done(),
+		Functions: func() []string { return ids }, DeadLetter: e.deadLetter, Context: e.patience, Closing: e.streams.Done(),
 	})
 	if err := e.readTemplate(cfg); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -106,7 +107,12 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	if log == nil {
 		log = func(string, string) {}
 	}
+	cache, err := os.UserCacheDir()
+	if err == nil { // otherwise every start links anew
+		cache = filepath.Join(cache, "regcast", "functions")
+	}
 	e.runner = runner.New(runner.Options{
+		Cache: cache,
 		Clock: e.clock, Dir: e.folder.functions(), Region: region, Host: os.Environ(), Env: e.functionEnv, Note: e.note, Watch: cfg.Watch,
 		Log: func(function string, line []byte) { log(e.functionID(function), string(line)) },
 	})
@@ -148,6 +154,7 @@ func (e *Emulator) functionEnv(f runner.Function) map[string]string {
 	maps.Copy(env, aws.Credentials(f.Name))
 	env["AWS_ENDPOINT_URL"] = "http://" + e.local()
 	env["AWS_EC2_METADATA_DISABLED"] = "true"
+	env["YC_METADATA_ADDR"] = e.local()
 	return env
 }
 

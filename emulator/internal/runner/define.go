@@ -70,7 +70,9 @@ func (r *Runner) define(ctx context.Context, f Function) (*definition, error) {
 }
 
 // builds are in real time: files and compilers have no other.
-func (r *Runner) builds() build.Options { return build.Options{Dir: filepath.Join(r.dir, "build")} }
+func (r *Runner) builds() build.Options {
+	return build.Options{Dir: filepath.Join(r.dir, "build"), Cache: r.o.Cache}
+}
 
 func source(f Function) build.Source {
 	return build.Source{Executables: f.Executables, Package: f.Package, Entry: f.Entry, Debug: f.Debug}

@@ -32,6 +32,7 @@ type Options struct {
 	Processes int
 	Idle      time.Duration // a warm environment that is not used for so long is ended; 0: 10 minutes
 	Dir       string        // for builds and every environment's /tmp; empty: a temporary folder that Close removes
+	Cache     string        // folder that outlives this process, where built functions are found again; empty: none
 	Region    string        // AWS_REGION, unless Env tells another; empty: us-east-1
 	// Host is the environment of this machine, as "K=V". Only the few variables without which programs do not start reach processes;
 	// never credentials or profiles.

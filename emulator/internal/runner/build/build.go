@@ -23,6 +23,8 @@ import (
 type Options struct {
 	// Dir is where binaries go; it is made when it is missing. It must belong to this process: what is no longer needed is removed.
 	Dir string
+	// Cache is a folder that outlives this process and may be shared with others: what is in it is not linked again. Empty: none.
+	Cache string
 	// Go is the go command; empty: go of the PATH.
 	Go string
 	// Quiet is how long nothing may change before Watch tells of it: an editor and a compiler write in many steps. 0: 200 ms.

@@ -172,3 +172,36 @@ func TestABuildIsCancelled(t *testing.T) {
 	is.True(err != nil)
 	is.True(strings.Contains(err.Error(), context.Canceled.Error()))
 }
+
+// Another process finds in the cache what was built before, and a change is seen all the same.
+func TestTheCacheOutlivesTheProcess(t *testing.T) {
+	is := is.New(t)
+	cache := t.TempDir()
+	dir := folder(t, "go.mod", module, "main.go", hello)
+	s := build.Source{Package: dir}
+	first, err := build.Build(t.Context(), build.Options{Dir: t.TempDir(), Cache: cache}, s)
+	is.NoErr(err)
+	programs := func() []os.FileInfo {
+		var all []os.FileInfo
+		paths, err := filepath.Glob(filepath.Join(cache, "*", "out", "*"))
+		is.NoErr(err)
+		for _, path := range paths {
+			info, err := os.Stat(path)
+			is.NoErr(err)
+			all = append(all, info)
+		}
+		return all
+	}
+	before := programs()
+	is.Equal(len(before), 1)
+	second, err := build.Build(t.Context(), build.Options{Dir: t.TempDir(), Cache: cache}, s)
+	is.NoErr(err)
+	is.Equal(first.Sum, second.Sum)
+	is.True(os.SameFile(before[0], programs()[0])) // not linked again
+
+	write(t, filepath.Join(dir, "main.go"), strings.Replace(hello, "hello", "changed", 1))
+	third, err := build.Build(t.Context(), build.Options{Dir: t.TempDir(), Cache: cache}, s)
+	is.NoErr(err)
+	is.Equal(says(t, third.Path), "changed")
+	is.Equal(says(t, second.Path), "hello") // what runs is never written to
+}

@@ -42,11 +42,20 @@ func compile(ctx context.Context, o Options, dir string, s Source) (path, sum st
 		return "", "", err
 	}
 	defer os.RemoveAll(work)
-	args := []string{"build", "-o", filepath.Join(work, "out") + string(filepath.Separator), "-buildvcs=false"}
+	out := filepath.Join(work, "out")
+	if o.Cache != "" {
+		entry, err := openEntry(o.Cache, stem(dir, s))
+		if err != nil {
+			return "", "", err
+		}
+		defer entry.close()
+		out = entry.out()
+	}
+	args := []string{"build", "-o", out + string(filepath.Separator), "-buildvcs=false"}
 	if s.Debug {
 		args = append(args, "-gcflags=all=-N -l")
 	} else {
-		args = append(args, "-trimpath")
+		args = append(args, "-trimpath", "-ldflags=-s -w")
 	}
 	args = append(args, "-tags="+tags(s))
 	if s.Entry != "" {
@@ -59,11 +68,18 @@ func compile(ctx context.Context, o Options, dir string, s Source) (path, sum st
 	if _, err := goCommand(ctx, o, dir, append(args, ".")...); err != nil {
 		return "", "", fmt.Errorf("package %s: %w", dir, err)
 	}
-	made, err := os.ReadDir(filepath.Join(work, "out"))
+	made, err := os.ReadDir(out)
 	if err != nil || len(made) != 1 {
 		return "", "", fmt.Errorf("package %s: go build made %d files, want one program (%v)", dir, len(made), err)
 	}
-	binary := filepath.Join(work, "out", made[0].Name())
+	binary := filepath.Join(out, made[0].Name())
+	if o.Cache != "" {
+		cached := binary
+		binary = filepath.Join(work, made[0].Name())
+		if err := take(binary, cached); err != nil {
+			return "", "", err
+		}
+	}
 	sum, err = digest(binary)
 	if err != nil {
 		return "", "", err
