@@ -11,9 +11,12 @@ func (b *builder) readAPIs() {
 		o := b.properties(res).takes("Name", "ProtocolType", "RouteSelectionExpression", "ApiKeySelectionExpression", "Description",
 			"DisableExecuteApiEndpoint", "DisableSchemaValidation", "IpAddressType", "Tags", "CorsConfiguration", "Body", "BodyS3Location",
 			"Target", "RouteKey", "CredentialsArn", "FailOnWarnings", "BasePath", "Version")
-		kind := o.get("ProtocolType").required("WEBSOCKET")
+		kind := o.get("ProtocolType")
+		if !o.get("Body").given() && !o.get("BodyS3Location").given() {
+			kind.required("WEBSOCKET")
+		}
 		if kind.text() != "WEBSOCKET" {
-			kind.notice("not emulated: the %s API %s; regcast serves WebSocket APIs", kind.text(), res.id)
+			kind.notice("not emulated: the HTTP API %s; regcast serves WebSocket APIs", res.id)
 			continue
 		}
 		api := API{LogicalID: res.id, ID: b.refOf(res), Name: o.get("Name").required("a name").text(), At: res.place(b.doc.file),
@@ -25,11 +28,6 @@ func (b *builder) readAPIs() {
 		}
 		if len(api.Routes) == 0 {
 			b.doc.notice(res.at, "the API %s has no routes", res.id)
-		}
-		for _, m := range []string{"Body", "BodyS3Location"} {
-			if o.get(m).given() {
-				o.get(m).notice("not emulated: %s; write the routes as resources", m)
-			}
 		}
 		b.plan.APIs = append(b.plan.APIs, api)
 	}

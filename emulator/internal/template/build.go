@@ -1,7 +1,6 @@
 package template
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -212,11 +211,11 @@ func keys(f field, types map[string]string, used map[string]bool) []Key {
 	return out
 }
 
-// at most one line for what a property asks and regcast does not do.
+// lack says of properties that are given and not emulated what that means.
 func lack(o object, what map[string]string) {
 	for _, m := range o.members() {
 		if meaning, ok := what[m.key]; ok && m.given() {
-			m.notice("%s", fmt.Sprintf("not emulated: %s; %s", m.key, meaning))
+			m.notice("not emulated: %s; %s", m.key, meaning)
 		}
 	}
 }

@@ -16,7 +16,7 @@ func (r *reader) check(root object) {
 	for _, id := range r.order {
 		res := r.resources[id]
 		edges := make(map[string]bool)
-		c := &checker{r, make(map[*yaml.Node]bool), edges, !slices.Contains(emulated(), res.kind)}
+		c := &checker{r, make(map[*yaml.Node]bool), edges, !slices.Contains(emulated(), res.kind) || res.kind == "AWS::ApiGatewayV2::Api" && !r.socket(res)}
 		if strings.HasPrefix(res.kind, samPrefix) {
 			c.edges = nil // it stands for several resources, which may need one another
 		}

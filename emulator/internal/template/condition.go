@@ -3,6 +3,7 @@ package template
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -29,7 +30,7 @@ func (r *reader) conditionNames() []string { return slices.Sorted(maps.Keys(r.co
 
 func (r *reader) readConditions(f field) {
 	for _, m := range f.members() {
-		if m.key == "Fn::Transform" || len(m.key) > 12 && m.key[:12] == "Fn::ForEach:" {
+		if strings.HasPrefix(m.key, "Fn::") {
 			r.refuseLoop(m)
 			continue
 		}

@@ -73,7 +73,7 @@ func nameProperty(kind string) (key string, longest int) {
 		return "TopicName", 256
 	case "AWS::S3::Bucket":
 		return "BucketName", 63
-	case "AWS::ApiGatewayV2::Stage":
+	case "AWS::ApiGatewayV2::Stage", "AWS::ApiGateway::Stage":
 		return "StageName", 128
 	case "AWS::Lambda::LayerVersion":
 		return "LayerName", 140
@@ -183,7 +183,7 @@ func (r *reader) refOf(res *resource) string {
 	switch res.kind {
 	case "AWS::SQS::Queue":
 		return r.queueURL(name)
-	case "AWS::ApiGatewayV2::Api", "AWS::ApiGateway::RestApi":
+	case "AWS::ApiGatewayV2::Api", "AWS::ApiGateway::RestApi", "AWS::ApiGateway::HttpApi", "AWS::Serverless::Api", "AWS::Serverless::HttpApi":
 		return r.shortID(res.id)
 	case "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Authorizer", "AWS::ApiGatewayV2::Deployment",
 		"AWS::ApiGatewayV2::RouteResponse", "AWS::ApiGatewayV2::IntegrationResponse":

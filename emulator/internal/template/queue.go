@@ -2,7 +2,6 @@ package template
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -187,7 +186,7 @@ func (b *builder) readPermissions() {
 	}
 }
 
-// mayCall tells whether a service may call a function for a source. A bucket's worth of * in the permission is honoured.
+// mayCall tells whether a service may call a function for a source.
 func (b *builder) mayCall(function, service, source string) bool {
 	return slices.ContainsFunc(b.grants, func(g grant) bool {
 		return g.function == function && (g.principal == service || g.principal == "*") && (g.source == "" || like(g.source, source))
@@ -292,7 +291,7 @@ func (b *builder) leaves(f field, depth int) {
 			}
 		case got == "a list":
 		default:
-			m.refuse("got %s, want a list of the values it may have, such as [%s]", got, fmt.Sprint(got))
+			m.refuse("got %s, want a list of the values it may have, such as [%s]", got, got)
 		}
 	}
 }

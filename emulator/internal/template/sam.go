@@ -18,15 +18,21 @@ func (r *reader) expand(res *resource, globals map[string]object, ignore field) 
 	case "AWS::Serverless::SimpleTable":
 		r.expandTable(res)
 	case "AWS::Serverless::StateMachine":
+		o := r.raw(res)
+		res.kind, res.props = "AWS::StepFunctions::StateMachine", r.doc.mapping(res.self, pair{"StateMachineName", o.get("Name").node})
 		r.enter(res)
-		if !r.raw(res).get("Role").given() {
+		if o.get("Events").given() {
+			o.get("Events").notice("not emulated: state machines; nothing starts %s", res.id)
+		}
+		if !o.get("Role").given() {
 			r.make(res, res.id+"Role", "AWS::IAM::Role", res.self, nil)
 		}
 	case "AWS::Serverless::Api", "AWS::Serverless::HttpApi":
 		r.enter(res)
-		name, _ := r.early(r.raw(res).get("StageName"))
-		stage := res.id + only(name, letters) + "Stage"
-		r.make(res, stage, "AWS::ApiGateway::Stage", res.self, nil)
+		given := r.raw(res).get("StageName")
+		name, _ := r.early(given)
+		stage := res.id + keep(name, letters) + "Stage"
+		r.make(res, stage, "AWS::ApiGateway::Stage", res.self, r.doc.mapping(res.self, pair{"StageName", given.node}))
 		r.nicknames[res.id+".Stage"] = stage
 	default:
 		r.enter(res)

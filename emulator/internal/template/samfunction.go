@@ -98,7 +98,7 @@ func (e *expansion) publish(alias field) {
 		alias.refuse("got %s, want the alias's name, or a Ref to a parameter", alias.got())
 		return
 	}
-	id, version := e.of.id+"Alias"+only(name, letters), e.of.id+"Version"+strings.ToLower(e.token(e.of.id+"Version", 10))
+	id, version := e.of.id+"Alias"+keep(name, letters), e.of.id+"Version"+strings.ToLower(e.token(e.of.id+"Version", 10))
 	function := e.refNode(alias.node, e.of.id)
 	e.make(e.of, version, "AWS::Lambda::Version", alias.node, e.doc.mapping(alias.node, pair{"FunctionName", function}))
 	e.make(e.of, id, "AWS::Lambda::Alias", alias.node, e.doc.mapping(alias.node, pair{"FunctionName", function},
@@ -107,7 +107,8 @@ func (e *expansion) publish(alias field) {
 	e.function, e.name, e.qualifier = e.refNode(alias.node, id), e.refNode(alias.node, id), e.doc.text(alias.node, name)
 }
 
-func only(s, letters string) string {
+// keep leaves out of a text what is none of the letters.
+func keep(s, letters string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(letters, r) {
 			return r
@@ -194,7 +195,7 @@ func (e *expansion) implicit(kind string, m member, props field) {
 	}
 	api := &resource{enabled: true}
 	e.make(api, id, long, m.node, nil)
-	e.make(api, id+"ProdStage", "AWS::ApiGateway::Stage", m.node, nil)
+	e.make(api, id+"ProdStage", "AWS::ApiGateway::Stage", m.node, e.doc.mapping(m.node, pair{"StageName", e.doc.text(m.node, "Prod")}))
 	e.nicknames[id+".Stage"] = id + "ProdStage"
 }
 

@@ -46,14 +46,13 @@ func essence(t *testing.T, file string, o template.Options) string {
 	t.Helper()
 	p := parseFile(t, file, o)
 	p.Notices = nil
-	byID := func(a, b string) int { return strings.Compare(a, b) }
 	for i := range p.Functions {
 		f := &p.Functions[i]
 		f.At, f.CodeURI, f.BuildMethod = template.Place{}, "", ""
 		for j := range f.Statements {
 			f.Statements[j].At = template.Place{}
 		}
-		slices.SortFunc(f.Statements, func(a, b template.Statement) int { return byID(text(t, a), text(t, b)) })
+		slices.SortFunc(f.Statements, func(a, b template.Statement) int { return strings.Compare(text(t, a), text(t, b)) })
 	}
 	for i := range p.APIs {
 		p.APIs[i].At = template.Place{}
@@ -76,12 +75,12 @@ func essence(t *testing.T, file string, o template.Options) string {
 	for i := range p.Repositories {
 		p.Repositories[i].At = template.Place{}
 	}
-	slices.SortFunc(p.Functions, func(a, b template.Function) int { return byID(a.LogicalID, b.LogicalID) })
-	slices.SortFunc(p.APIs, func(a, b template.API) int { return byID(a.LogicalID, b.LogicalID) })
-	slices.SortFunc(p.Rules, func(a, b template.Rule) int { return byID(a.LogicalID, b.LogicalID) })
-	slices.SortFunc(p.Queues, func(a, b template.Queue) int { return byID(a.LogicalID, b.LogicalID) })
-	slices.SortFunc(p.Mappings, func(a, b template.Mapping) int { return byID(a.LogicalID, b.LogicalID) })
-	slices.SortFunc(p.Tables, func(a, b template.Table) int { return byID(a.LogicalID, b.LogicalID) })
+	slices.SortFunc(p.Functions, func(a, b template.Function) int { return strings.Compare(a.LogicalID, b.LogicalID) })
+	slices.SortFunc(p.APIs, func(a, b template.API) int { return strings.Compare(a.LogicalID, b.LogicalID) })
+	slices.SortFunc(p.Rules, func(a, b template.Rule) int { return strings.Compare(a.LogicalID, b.LogicalID) })
+	slices.SortFunc(p.Queues, func(a, b template.Queue) int { return strings.Compare(a.LogicalID, b.LogicalID) })
+	slices.SortFunc(p.Mappings, func(a, b template.Mapping) int { return strings.Compare(a.LogicalID, b.LogicalID) })
+	slices.SortFunc(p.Tables, func(a, b template.Table) int { return strings.Compare(a.LogicalID, b.LogicalID) })
 	return text(t, p)
 }
 
