@@ -48,7 +48,7 @@ type table struct {
 const degree = 32
 
 func newTable(spec Table, lazy bool) *table {
-	spec.Indexes = slices.Clone(spec.Indexes)
+	spec.Keys, spec.Indexes = slices.Clone(spec.Keys), slices.Clone(spec.Indexes)
 	for i, index := range spec.Indexes {
 		if index.Projection == "" {
 			spec.Indexes[i].Projection = "ALL"

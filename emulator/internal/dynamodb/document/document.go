@@ -71,9 +71,9 @@ func (v Value) Equal(w Value) bool {
 	case Null:
 		return true
 	case StringSet, BinarySet:
-		return len(v.Set) == len(w.Set) && !slices.ContainsFunc(v.Set, func(s string) bool { return !slices.Contains(w.Set, s) })
+		return len(v.Set) == len(w.Set) && len(without(v.Set, w.Set)) == 0
 	case NumberSet:
-		return len(v.Numbers) == len(w.Numbers) && !slices.ContainsFunc(v.Numbers, func(n Decimal) bool { return !slices.Contains(w.Numbers, n) })
+		return len(v.Numbers) == len(w.Numbers) && len(without(v.Numbers, w.Numbers)) == 0
 	case List:
 		return slices.EqualFunc(v.List, w.List, Value.Equal)
 	case Map:
@@ -137,25 +137,30 @@ func (v Value) Len() (n int, ok bool) {
 
 // Union is set v with set w's elements that it lacks.
 func (v Value) Union(w Value) Value {
-	v.Set, v.Numbers = slices.Clone(v.Set), slices.Clone(v.Numbers)
-	for _, s := range w.Set {
-		if !slices.Contains(v.Set, s) {
-			v.Set = append(v.Set, s)
-		}
-	}
-	for _, n := range w.Numbers {
-		if !slices.Contains(v.Numbers, n) {
-			v.Numbers = append(v.Numbers, n)
-		}
-	}
+	v.Set = slices.Concat(v.Set, without(w.Set, v.Set))
+	v.Numbers = slices.Concat(v.Numbers, without(w.Numbers, v.Numbers))
 	return v
 }
 
 // Difference is set v without set w's elements.
 func (v Value) Difference(w Value) Value {
-	v.Set = slices.DeleteFunc(slices.Clone(v.Set), func(s string) bool { return slices.Contains(w.Set, s) })
-	v.Numbers = slices.DeleteFunc(slices.Clone(v.Numbers), func(n Decimal) bool { return slices.Contains(w.Numbers, n) })
+	v.Set, v.Numbers = without(v.Set, w.Set), without(v.Numbers, w.Numbers)
 	return v
+}
+
+// without is what of list is not in others. Sets can have 100,000 elements.
+func without[T comparable](list, others []T) []T {
+	in := make(map[T]bool, len(others))
+	for _, o := range others {
+		in[o] = true
+	}
+	var left []T
+	for _, one := range list {
+		if !in[one] {
+			left = append(left, one)
+		}
+	}
+	return left
 }
 
 // Key is v, a scalar, in bytes whose order is that of the values, and of which none is the beginning of another's.
