@@ -4,6 +4,7 @@ package runner_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,12 @@ func TestADebugger(t *testing.T) {
 	h.log.wait("hanging")
 	h.clock.Advance(24 * time.Hour)
 	h.is.Equal(h.info("hang").Environments, 1)
+	h.set("about", func(f *runner.Function) { f.Debug, f.DebugListen = true, "127.0.0.1:0" })
+	var about struct{ Left float64 }
+	h.is.NoErr(json.Unmarshal(h.invoke("about", "null").Payload, &about))
+	h.is.True(about.Left > 3600) // nor is the handler's context in a hurry
+	h.is.Equal((<-notes).Who, "about")
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	h.is.NoErr(h.Close(ctx))

@@ -59,6 +59,10 @@ func (e *environment) serve(in *invocation) *failure {
 	}
 	began, limit := clk.Now(), e.timer(e.def.timeout)
 	defer limit.Stop()
+	deadline := time.Now().Add(e.def.timeout) // the process goes by the machine's clock
+	if e.def.Debug {
+		deadline = deadline.Add(24 * time.Hour)
+	}
 	in.began, in.settles = began, func() { e.pool.settles(e) }
 	e.out.begin(in, e.def.Version)
 	if broken != nil { // the init runs again, now on the invocation's time
@@ -69,7 +73,7 @@ func (e *environment) serve(in *invocation) *failure {
 		}
 	}
 	if broken == nil {
-		e.api.give(in, time.Now().Add(e.def.timeout)) // the process goes by the machine's clock
+		e.api.give(in, deadline)
 		broken = e.watch(in, limit)
 	}
 	e.finish(in, broken)
@@ -78,7 +82,7 @@ func (e *environment) serve(in *invocation) *failure {
 
 // settleTime is how long an environment that has answered may take to ask for the next invocation before others are started for those
 // that wait. It is real time: the process has no other.
-const settleTime = 20 * time.Millisecond
+const settleTime = 50 * time.Millisecond
 
 // watch waits until the invocation is over, and answers it when the process does not.
 func (e *environment) watch(in *invocation, limit alarm) *failure {
@@ -138,24 +142,29 @@ func (e *environment) rest() *invocation {
 	}
 	idle := e.timer(e.runner.o.Idle)
 	defer idle.Stop()
+	var next *invocation
 	select {
-	case in := <-e.assigned:
-		return in
+	case next = <-e.assigned:
 	case <-idle.C():
 	case <-e.def.retired:
 	case <-e.proc.exited:
+		e.runner.note(e.def.Name, StepFailed, e.def.Name+": a process ended while it was idle: "+e.proc.failure().message, nil)
 	case <-e.api.broken:
+		e.proc.kill()
+		<-e.proc.exited
 	}
-	if !e.pool.rise(e) {
-		return nil
+	if next == nil {
+		if !e.pool.rise(e) {
+			return nil
+		}
+		next = <-e.assigned // it came at the same moment
 	}
-	in = <-e.assigned
 	select {
 	case <-e.proc.exited:
-		e.pool.again(in)
+		e.pool.again(next)
 		return nil
 	default:
-		return in
+		return next
 	}
 }
 

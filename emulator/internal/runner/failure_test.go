@@ -75,6 +75,7 @@ func TestATimeout(t *testing.T) {
 	h := open(t)
 	h.set("hang", func(f *runner.Function) { f.Timeout = 1500 * time.Millisecond })
 	h.invoke("hang", `"warm up"`)
+	h.log.wait("REPORT") // it is free, if not idle yet
 	hanging := h.invoking("hang", `"hang"`)
 	var pid int
 	_, err := fmt.Sscanf(h.log.wait("hanging"), "hanging %d", &pid)
@@ -116,7 +117,8 @@ func TestAnInitThatHangsOnce(t *testing.T) {
 	response := <-slow
 	h.is.Equal(string(response.Payload), `"x"`)
 	h.is.Equal(response.Init, time.Duration(0)) // the init was part of the duration
-	h.is.True(h.invoke("init slow once", `"y"`).FunctionError == "")
+	h.log.wait("REPORT")
+	h.is.Equal(string(h.invoke("init slow once", `"y"`).Payload), `"y"`)
 }
 
 func TestWhatIsLeftInTmp(t *testing.T) {
@@ -124,7 +126,9 @@ func TestWhatIsLeftInTmp(t *testing.T) {
 	h := open(t, func(o *runner.Options) { o.Dir = dir })
 	h.set("tmp")
 	h.is.Equal(string(h.invoke("tmp", `1`).Payload), "0")
+	h.log.wait("REPORT")
 	h.is.Equal(string(h.invoke("tmp", `1`).Payload), "1") // a warm environment keeps it
+	h.log.wait("REPORT", 2)
 	h.invoke("tmp", `"exit"`)
 	h.is.Equal(string(h.invoke("tmp", `1`).Payload), "3") // and so does one after a crash
 	h.is.NoErr(h.Close(t.Context()))

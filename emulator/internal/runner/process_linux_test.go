@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/regcast/regcast/emulator/internal/runner"
+	"github.com/regcast/regcast/events"
 )
 
 // lives tells whether there is such a process that is not a zombie.
@@ -95,4 +97,19 @@ func TestKill9LeavesNoOrphans(t *testing.T) {
 	for _, pid := range pids {
 		ended(t, pid)
 	}
+}
+
+// A process that somebody kills while it is idle costs nobody an invocation.
+func TestAWarmProcessIsKilled(t *testing.T) {
+	notes := make(chan events.Step, 1)
+	h := open(t, func(o *runner.Options) { o.Note = func(s events.Step) { notes <- s } })
+	h.set("about")
+	var about struct{ PID int }
+	h.is.NoErr(json.Unmarshal(h.invoke("about", "null").Payload, &about))
+	h.clock.made.wait("10m0s") // it is idle
+	h.is.NoErr(syscall.Kill(about.PID, syscall.SIGKILL))
+	h.is.Equal((<-notes).Text, "about: a process ended while it was idle: Runtime exited with error: signal: killed")
+	response := h.invoke("about", "null")
+	h.is.Equal(response.FunctionError, "")
+	h.is.True(response.Init > 0)
 }

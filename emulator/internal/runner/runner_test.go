@@ -24,6 +24,7 @@ func TestAProcessAnswers(t *testing.T) {
 	h.is.Equal(string(first.Payload), `{"a":1}`)
 	h.is.Equal(first.FunctionError, "")
 	h.is.True(first.Init > 0) // a process was started
+	h.log.wait("REPORT")
 	second := h.invoke("echo", `"again"`)
 	h.is.Equal(string(second.Payload), `"again"`)
 	h.is.Equal(second.Init, time.Duration(0)) // it was warm
