@@ -79,9 +79,13 @@ func NewAsync(o AsyncOptions) *Async {
 
 // Add makes a function's queue and takes events from it until Close.
 func (a *Async) Add(f template.Function) error {
-	for name, arn := range map[string]string{"OnFailure": f.OnFailure, "OnSuccess": f.OnSuccess, "DeadLetterQueue": f.DeadLetter} {
-		if arn != "" && serviceOf(arn) != "sqs" && (serviceOf(arn) != "lambda" || name == "DeadLetterQueue") {
-			a.o.Warn(fmt.Sprintf("%s: %s of the function %s: not emulated: %s; what should go there is told in a step and dropped", place(f.At), name, f.LogicalID, arn))
+	for _, to := range []struct {
+		name, arn string
+		function  bool // may be one
+	}{{"OnFailure", f.OnFailure, true}, {"OnSuccess", f.OnSuccess, true}, {"DeadLetterQueue", f.DeadLetter, false}} {
+		if s := serviceOf(to.arn); to.arn != "" && s != "sqs" && (s != "lambda" || !to.function) {
+			a.o.Warn(fmt.Sprintf("%s: %s of the function %s: not emulated: %s; what should go there is told in a step and dropped",
+				place(f.At), to.name, f.LogicalID, to.arn))
 		}
 	}
 	x := &asyncFunction{Function: f, async: a, last: make(map[string]attempt)}

@@ -30,7 +30,7 @@ func newInput(t template.Target, r template.Rule) (input, error) {
 		return nil, errors.New("only one of Input, InputPath and InputTransformer may be given")
 	case t.Input != nil:
 		if !json.Valid([]byte(*t.Input)) {
-			return nil, errors.New("Input: not JSON; a text stands in quotes")
+			return nil, errors.New("got an Input that is not JSON; a text stands in quotes")
 		}
 		return func([]byte, time.Time) ([]byte, error) { return []byte(*t.Input), nil }, nil
 	case t.InputPath != "":

@@ -221,9 +221,11 @@ func (l *Lambda) invoke(w http.ResponseWriter, r *http.Request, f template.Funct
 		return nil
 	case "Event":
 		q.ClientContext = "" // the service hands it on in synchronous calls alone
-		if _, err := l.InvokeAsync(r.Context(), f.Name, q, nil); err != nil {
+		id, err := l.InvokeAsync(r.Context(), f.Name, q, nil)
+		if err != nil {
 			return err
 		}
+		w.Header().Set("x-amzn-RequestId", id) // which the function's tries have too
 		w.Header().Del("Content-Type")
 		w.WriteHeader(http.StatusAccepted)
 		return nil

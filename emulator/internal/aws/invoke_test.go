@@ -11,6 +11,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/matryer/is"
@@ -95,6 +96,8 @@ func TestLambdaEventAndDryRun(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(out.StatusCode, int32(202))
 	is.Equal(len(out.Payload), 0)
+	id, _ := middleware.GetRequestIDMetadata(out.ResultMetadata)
+	is.Equal(id, "id")                // by which the function knows the event
 	is.Equal(*taken, []string{"f 1"}) // the client's context goes with synchronous calls alone
 	out, err = c.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: sdk.String("f"), InvocationType: types.InvocationTypeDryRun})
 	is.NoErr(err)

@@ -190,7 +190,7 @@ func TestRuleErrors(t *testing.T) {
 	is.True(strings.HasPrefix(err.Error(), "t.yaml:5: the pattern of the rule R: "))
 	constant := "{"
 	_, _, _, err = aws.CompileRule(rule(template.Target{ID: "x", ARN: queueARN("q"), Input: &constant}), (&outbox{}).wiring())
-	is.Equal(err.Error(), "t.yaml:5: target x of the rule R: Input: not JSON; a text stands in quotes")
+	is.Equal(err.Error(), "t.yaml:5: target x of the rule R: got an Input that is not JSON; a text stands in quotes")
 }
 
 func TestRuleInputs(t *testing.T) {

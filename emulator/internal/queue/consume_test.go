@@ -272,6 +272,21 @@ func TestAHandlerSlowerThanTheVisibility(t *testing.T) {
 	})
 }
 
+func TestAHandlerThatDeletes(t *testing.T) {
+	inBubble(t, []queue.Queue{{Name: "q"}}, func(t *testing.T, q *queue.Queues, trace *steps) {
+		is := is.New(t)
+		_, err := q.Consume(queue.Consumer{Name: "f", Queue: "q", Handle: func(_ context.Context, rs []queue.Received) ([]string, error) {
+			is.NoErr(q.Delete("q", rs[0].Receipt))
+			return nil, errors.New("and then it fails")
+		}})
+		is.NoErr(err)
+		send(t, q, "q", "a")
+		pass(time.Minute)
+		is.Equal(count(t, q, "q"), queue.Counts{}) // it is gone all the same
+		is.Equal(len(trace.find(events.StepWaiting)), 0)
+	})
+}
+
 func TestFilter(t *testing.T) {
 	inBubble(t, []queue.Queue{{Name: "q"}}, func(t *testing.T, q *queue.Queues, trace *steps) {
 		is := is.New(t)

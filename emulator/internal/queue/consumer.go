@@ -218,7 +218,7 @@ func (c *consumer) skip(r Received, why string) {
 	defer q.unlock()
 	now := q.clock.Now()
 	c.open--
-	if e, _ := q.held(c.line, r.Receipt); e != nil {
+	if e, _ := c.line.held(r.Receipt); e != nil {
 		q.file.gone(e)
 		c.line.remove(e)
 		q.noteFlush(c.line, now)
@@ -234,7 +234,7 @@ func (c *consumer) giveBack(batch []Received) {
 	now := q.clock.Now()
 	c.open -= len(batch)
 	for _, r := range batch {
-		if e, _ := q.held(c.line, r.Receipt); e != nil && e.state == inFlight {
+		if e, _ := c.line.held(r.Receipt); e != nil && e.state == inFlight {
 			e.Receives--
 			e.until = now
 			c.line.settle(e, now)

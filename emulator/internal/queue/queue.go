@@ -47,6 +47,8 @@ type Options struct {
 	Clock clock.Clock // nil: clock.Real
 	// Dir is the folder that keeps what was sent; empty: memory alone. It belongs to one Queues at a time, which is for the caller to see
 	// to. What Send has acknowledged survives a killed process. It is not synced for each Send, so a machine that dies may lose the end.
+	// Whoever held a message when the process ended does not any more, and that receive does not count. A FIFO queue may take a message
+	// for a new one that it deleted within the 5 minutes before.
 	Dir string
 	// Note takes the trace. It may block: then whoever noted waits.
 	Note   func(events.Step)

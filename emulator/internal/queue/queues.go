@@ -323,15 +323,24 @@ func (q *Queues) receipt(e *entry) string {
 	return base64.URLEncoding.EncodeToString(raw)
 }
 
-// held finds the message that a receipt names; nil: it is gone, or has been received again since.
-func (q *Queues) held(l *line, receipt string) (*entry, error) {
+// find returns the message that a receipt names, whoever has received it since; nil: it is gone.
+func (l *line) find(receipt string) (*entry, error) {
 	raw, err := base64.URLEncoding.DecodeString(receipt)
 	if err != nil || len(raw) != 16 {
 		return nil, ErrReceipt
 	}
 	e := l.entries[binary.BigEndian.Uint64(raw[4:])]
-	if e == nil || e.Receipt != receipt || e.state == dying {
+	if e == nil || e.state == dying {
 		return nil, nil
+	}
+	return e, nil
+}
+
+// held returns the message that a receipt names; nil: it is gone, or has been received again since.
+func (l *line) held(receipt string) (*entry, error) {
+	e, err := l.find(receipt)
+	if e == nil || e.Receipt != receipt {
+		return nil, err
 	}
 	return e, nil
 }

@@ -59,7 +59,7 @@ func (l *line) visibility() time.Duration {
 // It says ErrNoQueue and ErrReceipt.
 func (q *Queues) Delete(name, receipt string) error {
 	return q.with(name, func(l *line, _ time.Time) error {
-		e, err := q.held(l, receipt)
+		e, err := l.held(receipt)
 		if err != nil || e == nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (q *Queues) Delete(name, receipt string) error {
 // ChangeVisibility has a message in flight become visible d from now. It says ErrNoQueue, ErrReceipt and ErrNotInFlight.
 func (q *Queues) ChangeVisibility(name, receipt string, d time.Duration) error {
 	return q.with(name, func(l *line, now time.Time) error {
-		e, err := q.held(l, receipt)
+		e, err := l.held(receipt)
 		switch {
 		case err != nil:
 			return err

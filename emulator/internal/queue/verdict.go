@@ -22,18 +22,13 @@ type verdict struct {
 
 func (v *verdict) judge(r *Received, failed bool) {
 	q, l := v.c.queues, v.c.line
-	e, _ := q.held(l, r.Receipt)
+	e, _ := l.find(r.Receipt)
 	if !failed {
 		v.good = append(v.good, r)
 	}
 	switch {
-	case e == nil || e.state != inFlight:
-		// Its visibility has ended meanwhile. Who has received it again since has it; deleting it before that still counts.
-		if e != nil && !failed {
-			q.file.gone(e)
-			l.remove(e)
-			return
-		}
+	case e == nil: // the handler, or somebody else, has deleted it
+	case e.Receipt != r.Receipt, failed && e.state != inFlight:
 		q.step(events.StepWaiting, v.c.Name, v.now, fmt.Sprintf("the handler took %v, longer than the %v for which the queue %q hides a message: it comes again",
 			v.took.Round(time.Millisecond), l.visibility(), v.c.Queue), nil, r)
 	case failed:
