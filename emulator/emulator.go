@@ -296,7 +296,11 @@ func (e *Emulator) Defaults() Defaults { return e.defaults }
 // in flight; for a limit, call Close. It returns nil after a clean end.
 func (e *Emulator) Serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = e.Close(context.Background()) })() // its result is returned below
-	err := e.server.Serve(e.listener)
+	listener := e.listener
+	if e.aws != nil { // its events tell of headers as clients spelled them
+		listener, e.server.ConnContext = gateway.KeepHeads(listener), gateway.KeepHead
+	}
+	err := e.server.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
