@@ -9,8 +9,7 @@
 //
 // where … are the keys of the query string: "image", "tag" and "events", each a string or a list of strings; the new wish replaces the
 // old one, and a key left out means all. What cannot be done is answered {"action":…,"ok":false,"error":"…"}; the wish then is as it
-// was. A client should wait for the answer before it changes its wish again. On AWS answers arrive only if the route has a route
-// response.
+// was. On AWS answers arrive only if the route has a route response.
 package socket
 
 import (

@@ -157,22 +157,48 @@ func (s *Store) Add(ctx context.Context, connection string, w wish.Wish) error {
 	return nil
 }
 
-// Change replaces what a connection wants. Changes of one connection must not overlap: rows that only one of two has written may
-// stay, until the connection is found gone or their time is up.
+// Change replaces what a connection wants, all rows at once. Of changes that overlap one wins as a whole.
 func (s *Store) Change(ctx context.Context, connection string, w wish.Wish) error {
-	before, found, err := s.wish(ctx, connection)
-	if err == nil {
-		requests := s.puts(connection, w)
-		if found {
-			kept := keys(connection, w)
-			requests = append(requests, deletes(slices.DeleteFunc(keys(connection, before), func(k key) bool { return slices.Contains(kept, k) }))...)
+	const attempts = 5
+	var err error
+	for range attempts {
+		var before wish.Wish
+		var found bool
+		if before, found, err = s.wish(ctx, connection); err != nil {
+			break
 		}
-		err = s.write(ctx, requests)
+		err = s.replace(ctx, connection, before, found, w)
+		if overlapped := (*types.TransactionCanceledException)(nil); !errors.As(err, &overlapped) {
+			break
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("store: change %s: %w", connection, err)
 	}
 	return nil
+}
+
+// replace does so if the rows are still those of before.
+func (s *Store) replace(ctx context.Context, connection string, before wish.Wish, found bool, w wish.Wish) error {
+	var items []types.TransactWriteItem
+	for _, put := range s.puts(connection, w) {
+		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &s.table, Item: put.PutRequest.Item}})
+	}
+	first := items[0].Put // the connection's own row
+	if found {
+		first.ConditionExpression = aws.String("wish = :before")
+		first.ExpressionAttributeValues = map[string]types.AttributeValue{":before": text(before.String())}
+		kept := keys(connection, w)
+		for _, k := range keys(connection, before) {
+			if !slices.Contains(kept, k) {
+				items = append(items, types.TransactWriteItem{Delete: &types.Delete{TableName: &s.table, Key: k.item()}})
+			}
+		}
+	} else {
+		first.ConditionExpression = aws.String("attribute_not_exists(pk)")
+	}
+	_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
+	return err
 }
 
 // Remove deletes every row of a connection. One that is not there is no error.

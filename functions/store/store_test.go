@@ -80,7 +80,7 @@ func TestRows(t *testing.T) {
 	is.NoErr(s.Change(t.Context(), "one", parse(t, "image=other,team/app")))
 	is.Equal(b.rows(), []string{"conn#one wish", "repo#other one", "repo#team/app one"})
 	is.Equal(b.items["repo#team/app one"]["wish"]["S"], "image=other%2Cteam%2Fapp")
-	is.Equal(b.did(), []string{"BatchWriteItem 5", "GetItem conn#one"})
+	is.Equal(b.did(), []string{"GetItem conn#one", "TransactWriteItems 5"})
 
 	is.NoErr(s.Add(t.Context(), "two", wish.Wish{}))
 	is.NoErr(s.Remove(t.Context(), "one"))
@@ -88,6 +88,23 @@ func TestRows(t *testing.T) {
 	is.NoErr(s.Remove(t.Context(), "one")) // again
 	is.NoErr(s.Change(t.Context(), "three", wish.Wish{}))
 	is.Equal(len(b.rows()), 4) // a change of what is not there adds it
+}
+
+// Of two changes at once the later one wins whole: no row is left of what the other one wrote.
+func TestChangesOverlap(t *testing.T) {
+	is := is.New(t)
+	b := newTable(t)
+	s, _ := newStore(t, b, nil)
+	is.NoErr(s.Add(t.Context(), "one", parse(t, "image=a")))
+	b.did()
+	b.between = func() { // the other one, image=b, is done between reading and writing
+		delete(b.items, "repo#a one")
+		b.items["repo#b one"] = item{"pk": {"S": "repo#b"}, "sk": {"S": "one"}, "wish": {"S": "image=b"}}
+		b.items["conn#one wish"] = item{"pk": {"S": "conn#one"}, "sk": {"S": "wish"}, "wish": {"S": "image=b"}}
+	}
+	is.NoErr(s.Change(t.Context(), "one", parse(t, "image=c")))
+	is.Equal(b.rows(), []string{"conn#one wish", "repo#c one"})
+	is.Equal(b.did(), []string{"GetItem conn#one", "GetItem conn#one", "TransactWriteItems 3", "TransactWriteItems 3"})
 }
 
 // A push costs one Query a page of its repository and of the patterns, whatever else is in the table.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -28,6 +29,7 @@ type table struct {
 	paths     []string
 	leaveOver int    // writes that the next BatchWriteItem does not take; -1: none takes any
 	fail      string // partition whose Query fails
+	between   func() // called before the next transaction, as somebody who is quicker
 }
 
 func newTable(t *testing.T) *table {
@@ -47,7 +49,11 @@ func (b *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
-		answer = map[string]string{"__type": "com.amazon.coral.validate#ValidationException", "message": err.Error()}
+		code := "com.amazon.coral.validate#ValidationException"
+		if errors.Is(err, errCanceled) {
+			code = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+		}
+		answer = map[string]string{"__type": code, "message": err.Error()}
 	}
 	_ = json.NewEncoder(w).Encode(answer)
 }
@@ -72,6 +78,8 @@ func (b *table) do(operation string, body *json.Decoder) (any, error) {
 		return map[string]item{}, nil
 	case "BatchWriteItem":
 		return b.write(body)
+	case "TransactWriteItems":
+		return b.transact(body)
 	case "Query":
 		return b.query(body)
 	}
@@ -119,6 +127,60 @@ func (b *table) write(body *json.Decoder) (any, error) {
 	}
 	if len(left) > 0 {
 		return map[string]any{"UnprocessedItems": map[string]any{"conns": left}}, nil
+	}
+	return map[string]any{}, nil
+}
+
+var errCanceled = errors.New("Transaction cancelled, please refer cancellation reasons for specific reasons [ConditionalCheckFailed]")
+
+func (b *table) transact(body *json.Decoder) (any, error) {
+	var in struct {
+		TransactItems []struct {
+			Put *struct {
+				TableName                 string
+				Item                      item
+				ConditionExpression       string
+				ExpressionAttributeValues item
+			}
+			Delete *struct {
+				TableName string
+				Key       item
+			}
+		}
+	}
+	if err := body.Decode(&in); err != nil {
+		return nil, err
+	}
+	b.calls = append(b.calls, fmt.Sprintf("TransactWriteItems %d", len(in.TransactItems)))
+	if b.between != nil {
+		b.between()
+		b.between = nil
+	}
+	for _, i := range in.TransactItems {
+		if i.Put == nil {
+			continue
+		}
+		have, there := b.items[name(i.Put.Item)]
+		switch i.Put.ConditionExpression {
+		case "":
+		case "wish = :before":
+			if !there || have["wish"]["S"] != i.Put.ExpressionAttributeValues[":before"]["S"] {
+				return nil, errCanceled
+			}
+		case "attribute_not_exists(pk)":
+			if there {
+				return nil, errCanceled
+			}
+		default:
+			return nil, fmt.Errorf("condition %s", i.Put.ConditionExpression)
+		}
+	}
+	for _, i := range in.TransactItems {
+		if i.Put != nil {
+			b.items[name(i.Put.Item)] = i.Put.Item
+		} else {
+			delete(b.items, name(i.Delete.Key))
+		}
 	}
 	return map[string]any{}, nil
 }
