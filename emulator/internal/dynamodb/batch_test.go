@@ -74,7 +74,7 @@ func TestBatchGetHandsBackWhatDoesNotFit(t *testing.T) {
 	for i := range items {
 		key := item{"pk": s("a"), "sk": s(strconv.Itoa(i))}
 		keys = append(keys, key)
-		d.put(item{"pk": key["pk"], "sk": key["sk"], "filler": &types.AttributeValueMemberB{Value: make([]byte, 390<<10)}})
+		d.put(item{"pk": key["pk"], "sk": key["sk"], "filler": s(strings.Repeat("x", 390<<10))})
 	}
 	got, asks := 0, 0
 	ask := map[string]types.KeysAndAttributes{"connections": {Keys: keys}}
