@@ -131,7 +131,7 @@ func (b *table) write(body *json.Decoder) (any, error) {
 	return map[string]any{}, nil
 }
 
-var errCanceled = errors.New("Transaction cancelled, please refer cancellation reasons for specific reasons [ConditionalCheckFailed]")
+var errCanceled = errors.New("the condition does not hold")
 
 func (b *table) transact(body *json.Decoder) (any, error) {
 	var in struct {
