@@ -18,6 +18,8 @@ func TestTables(t *testing.T) {
 	d := open(t, dynamodb.Options{Region: "eu-central-1", Account: "123456789012"})
 	in := &sdk.CreateTableInput{
 		TableName: aws.String("made"), BillingMode: types.BillingModePayPerRequest,
+		Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("x")}}, SSESpecification: &types.SSESpecification{Enabled: aws.Bool(true)},
+		TableClass: types.TableClassStandardInfrequentAccess, DeletionProtectionEnabled: aws.Bool(true), // accepted, without effect
 		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: "B"}, {AttributeName: aws.String("grp"), AttributeType: "N"}},
 		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: "HASH"}},
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{IndexName: aws.String("by-group"), KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("grp"), KeyType: "HASH"}},
@@ -33,7 +35,7 @@ func TestTables(t *testing.T) {
 	d.is.Equal(taken.ErrorMessage(), "Table already exists: made")
 	d.is.NoErr(sdk.NewTableExistsWaiter(d.client).Wait(ctx, &sdk.DescribeTableInput{TableName: in.TableName}, time.Minute))
 
-	_, err = d.client.PutItem(ctx, &sdk.PutItemInput{TableName: made.TableDescription.TableArn, Item: item{"id": &types.AttributeValueMemberB{Value: []byte{1}}, "grp": n("1")}})
+	_, err = d.client.PutItem(ctx, &sdk.PutItemInput{TableName: made.TableDescription.TableArn, ReturnItemCollectionMetrics: types.ReturnItemCollectionMetricsSize, Item: item{"id": &types.AttributeValueMemberB{Value: []byte{1}}, "grp": n("1")}})
 	d.is.NoErr(err)
 	out, err := d.client.DescribeTable(ctx, &sdk.DescribeTableInput{TableName: in.TableName})
 	d.is.NoErr(err)
