@@ -22,6 +22,7 @@ func (r *reader) plan(plan *Plan) {
 	b.readMappings()
 	b.readAPIs()
 	b.checkManagement()
+	b.checkNames()
 	b.readRest()
 }
 
@@ -43,6 +44,18 @@ func (b *builder) function(name string) string {
 		name = b.arn("lambda", "function:"+name)
 	}
 	return b.functions[unqualified(name)]
+}
+
+// checkNames refuses two resources of one name: the cloud would make only one.
+func (b *builder) checkNames() {
+	seen := make(map[string]*resource)
+	for _, res := range b.of("AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::ECR::Repository", "AWS::Events::Rule", "AWS::IAM::Role") {
+		arn := b.arnFor(res)
+		if first := seen[arn]; first != nil {
+			b.doc.refuse(res.at, "it has the name %s, which %s in line %d has too; want another", quote(b.physical(res)), first.id, first.at.line)
+		}
+		seen[arn] = res
+	}
 }
 
 func (b *builder) at(f field) Place { return Place{File: b.doc.file, Line: f.at.line} }

@@ -15,6 +15,8 @@ import (
 // Whatever the file holds, Parse ends soon, and tells what is wrong with file and line.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(small))
+	f.Add([]byte(long))
+	f.Add([]byte(env("!Sub [\"${A}\", {A: !Select [0, !Ref List]}]")))
 	files, err := filepath.Glob("testdata/*.*")
 	if err != nil {
 		f.Fatal(err)

@@ -226,6 +226,8 @@ func TestWrongTemplatesAreRefusedWithFileAndLine(t *testing.T) {
 		{"key without definition", "KeySchema: [{AttributeName: pk", "KeySchema: [{AttributeName: id", []string{
 			`t.yaml:37: Resources.Table.Properties.AttributeDefinitions: the attribute pk is in no key, want here the attributes of keys only`,
 			`t.yaml:38: Resources.Table.Properties.KeySchema[0].AttributeName: got "id", which is not in AttributeDefinitions`}},
+		{"two of one name", "  Rule:\n    Type: AWS::Events::Rule", "  One: {Type: AWS::SQS::Queue, Properties: {QueueName: q}}\n  Two: {Type: AWS::SQS::Queue, Properties: {QueueName: q}}\n  Rule:\n    Type: AWS::Events::Rule", []string{
+			`t.yaml:44: Resources.Two: it has the name "q", which One in line 43 has too; want another`}},
 		{"visibility", "VisibilityTimeout: 24", "VisibilityTimeout: 3", []string{
 			`t.yaml:30: Resources.Hello.Properties.Events.Work.Properties: the queue Queue hides messages for 3s and the function Hello may run 4s; want VisibilityTimeout at least that, better 6 times`}},
 		{"pattern", "source: [aws.ecr]", "source: aws.ecr", []string{
