@@ -42,9 +42,12 @@ func said(changes []events.Change, i int) (action, tag string) {
 	c := changes[i]
 	switch c.Kind {
 	case events.ImageCreated:
-		if c.Tag == "" {
-			return Push, ""
+		for _, later := range changes[i+1:] {
+			if later.Kind == events.TagAttached && later.Tag == c.Tag && beside(c, later) {
+				return "", "" // the PUSH of its tag tells
+			}
 		}
+		return Push, c.Tag
 	case events.TagAttached:
 		return Push, c.Tag
 	case events.TagDetached:

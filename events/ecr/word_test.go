@@ -107,6 +107,14 @@ func TestRepositoriesOfARecordStandAlone(t *testing.T) {
 	is.Equal(words(t, changes), []string{"DELETE v1 A", "PUSH v1 A", "DELETE A"})
 }
 
+// An image that is created alone, as regcast emit does it, is told of with the tag it carries.
+func TestAnImageCreatedAlone(t *testing.T) {
+	is := is.New(t)
+	created := events.Change{Kind: events.ImageCreated, Tag: "v1", Digest: "A"}
+	is.Equal(words(t, record(created)), []string{"PUSH v1 A"})
+	is.Equal(words(t, record(created, events.Change{Kind: events.TagAttached, Tag: "v1", Digest: "A"})), []string{"PUSH v1 A"}) // once
+}
+
 func TestBody(t *testing.T) {
 	is := is.New(t)
 	c := record(events.Change{Kind: events.TagAttached, Tag: "v1", Digest: "sha256:00", MediaType: "application/vnd.oci.image.index.v1+json"})
