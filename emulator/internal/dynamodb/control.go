@@ -27,7 +27,7 @@ func (d *DB) named(name *string) (*table, error) {
 	}
 	t, err := d.table(*name)
 	if err != nil {
-		return nil, &Error{Type: "ResourceNotFoundException", Message: "Requested resource not found: Table: " + *name + " not found"}
+		return nil, &refusal{Type: "ResourceNotFoundException", Message: "Requested resource not found: Table: " + *name + " not found"}
 	}
 	return t, nil
 }

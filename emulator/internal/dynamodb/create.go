@@ -70,7 +70,7 @@ func (d *DB) createTable(r *createRequest) (any, error) {
 	}
 	t, made := d.create(spec, provisioned)
 	if !made {
-		return nil, &Error{Type: "ResourceInUseException", Message: "Table already exists: " + spec.Name}
+		return nil, &refusal{Type: "ResourceInUseException", Message: "Table already exists: " + spec.Name}
 	}
 	return map[string]any{"TableDescription": t.describe("ACTIVE")}, nil
 }

@@ -123,7 +123,7 @@ func (d *DB) table(name string) (*table, error) {
 	if t := d.tables[name]; t != nil {
 		return t, nil
 	}
-	return nil, &Error{Type: "ResourceNotFoundException", Message: "Requested resource not found"}
+	return nil, &refusal{Type: "ResourceNotFoundException", Message: "Requested resource not found"}
 }
 
 func (d *DB) names() []string {

@@ -156,7 +156,7 @@ func (w *write) checkUpdate() error {
 func (w *write) plan() (old, next document.Item, err error) {
 	old = w.table.get(w.at)
 	if !w.condition.Holds(old) {
-		e := &Error{Type: "ConditionalCheckFailedException", Message: "The conditional request failed"}
+		e := &refusal{Type: "ConditionalCheckFailedException", Message: "The conditional request failed"}
 		if w.tell {
 			e.item = old
 		}
@@ -183,7 +183,7 @@ func (w *write) plan() (old, next document.Item, err error) {
 	if old == nil && w.update.Removes() {
 		return nil, nil, nil
 	}
-	if err := w.table.checkIndexKeys(next, func(Key, document.Kind, Index) *Error {
+	if err := w.table.checkIndexKeys(next, func(Key, document.Kind, Index) *refusal {
 		return invalid("The update expression attempted to update the secondary index key to unsupported type")
 	}); err != nil {
 		return old, nil, err

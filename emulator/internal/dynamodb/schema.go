@@ -154,7 +154,7 @@ func (t *table) checkItem(item document.Item) error {
 }
 
 // checkIndexKeys checks the attributes that are keys of indexes; mismatch words a wrong type.
-func (t *table) checkIndexKeys(item document.Item, mismatch func(k Key, actual document.Kind, index Index) *Error) error {
+func (t *table) checkIndexKeys(item document.Item, mismatch func(k Key, actual document.Kind, index Index) *refusal) error {
 	for _, index := range t.spec.Indexes {
 		for _, k := range index.Keys {
 			v := item[k.Name]
@@ -174,13 +174,13 @@ func (t *table) checkIndexKeys(item document.Item, mismatch func(k Key, actual d
 	return nil
 }
 
-func wrongKey(why string) *Error {
+func wrongKey(why string) *refusal {
 	e := invalid("One or more parameter values were invalid: " + why)
 	e.key = true
 	return e
 }
 
-func indexMismatch(k Key, actual document.Kind, index Index) *Error {
+func indexMismatch(k Key, actual document.Kind, index Index) *refusal {
 	return invalid("One or more parameter values were invalid: Type mismatch for Index Key " + k.Name + " Expected: " + k.Type +
 		" Actual: " + actual.String() + " IndexName: " + index.Name)
 }

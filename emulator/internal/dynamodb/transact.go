@@ -127,7 +127,7 @@ func cancelled(reasons []reason) error {
 	for i, r := range reasons {
 		codes[i] = r.Code
 	}
-	return &Error{Type: "TransactionCanceledException", reasons: reasons,
+	return &refusal{Type: "TransactionCanceledException", reasons: reasons,
 		Message: "Transaction cancelled, please refer cancellation reasons for specific reasons [" + strings.Join(codes, ", ") + "]"}
 }
 
@@ -229,7 +229,7 @@ func (d *DB) once(body []byte, do operation) (any, error) {
 	d.tokens.forget(now)
 	if before, known := d.tokens.known[token]; known {
 		if before.sum != sum {
-			return nil, &Error{Type: "IdempotentParameterMismatchException",
+			return nil, &refusal{Type: "IdempotentParameterMismatchException",
 				Message: "Request parameters do not match the parameters of an earlier request with the same client request token"}
 		}
 		return struct{}{}, nil

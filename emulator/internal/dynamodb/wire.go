@@ -21,8 +21,8 @@ const (
 	maxAnswer  = 16 << 20
 )
 
-// Error is an answer that refuses, as SDKs read it.
-type Error struct {
+// refusal is an answer that refuses, as SDKs read it.
+type refusal struct {
 	Type    string // "ValidationException"
 	Message string
 	status  int           // 0: 400
@@ -31,7 +31,7 @@ type Error struct {
 	reasons []reason      // of a cancelled transaction
 }
 
-func (e *Error) Error() string { return e.Type + ": " + e.Message }
+func (e *refusal) Error() string { return e.Type + ": " + e.Message }
 
 // reason says what became of one part of a cancelled transaction.
 type reason struct {
@@ -40,16 +40,16 @@ type reason struct {
 	Item    document.Item `json:",omitempty"`
 }
 
-func invalid(message string) *Error { return &Error{Type: "ValidationException", Message: message} }
+func invalid(message string) *refusal { return &refusal{Type: "ValidationException", Message: message} }
 
 // notEmulated answers 501, which no SDK tries again.
-func notEmulated(what string) *Error {
-	return &Error{Type: "NotImplemented", Message: "not emulated: dynamodb." + what, status: http.StatusNotImplemented}
+func notEmulated(what string) *refusal {
+	return &refusal{Type: "NotImplemented", Message: "not emulated: dynamodb." + what, status: http.StatusNotImplemented}
 }
 
 // asError is err as an answer: what the document and the expression package refuse is a ValidationException.
-func asError(err error) *Error {
-	var e *Error
+func asError(err error) *refusal {
+	var e *refusal
 	if errors.As(err, &e) {
 		return e
 	}
@@ -69,8 +69,8 @@ func handle[In any](do func(*In) (any, error)) operation {
 	}
 }
 
-func serialization(err error) *Error {
-	e := &Error{Type: "SerializationException"}
+func serialization(err error) *refusal {
+	e := &refusal{Type: "SerializationException"}
 	var wrong *json.UnmarshalTypeError
 	var coding base64.CorruptInputError
 	switch {
@@ -136,7 +136,7 @@ func (d *DB) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	case version == "DynamoDBStreams_20120810":
 		return nil, notEmulated("Streams." + name)
 	case version != "DynamoDB_20120810" || name == "":
-		return nil, &Error{Type: "UnknownOperationException"}
+		return nil, &refusal{Type: "UnknownOperationException"}
 	}
 	do, known := d.operations[name]
 	if !known {
@@ -146,9 +146,9 @@ func (d *DB) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		var tooBig *http.MaxBytesError
 		if errors.As(err, &tooBig) {
-			return nil, &Error{Type: "RequestEntityTooLargeException", Message: "the request has more than 16 MB", status: http.StatusRequestEntityTooLarge}
+			return nil, &refusal{Type: "RequestEntityTooLargeException", Message: "the request has more than 16 MB", status: http.StatusRequestEntityTooLarge}
 		}
-		return nil, &Error{Type: "SerializationException"}
+		return nil, &refusal{Type: "SerializationException"}
 	}
 	if name == "TransactWriteItems" {
 		return d.once(body, do)
@@ -156,7 +156,7 @@ func (d *DB) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	return do(body)
 }
 
-func refuse(w http.ResponseWriter, e *Error) {
+func refuse(w http.ResponseWriter, e *refusal) {
 	space := "com.amazonaws.dynamodb.v20120810#"
 	switch e.Type {
 	case "ValidationException":
