@@ -40,6 +40,7 @@ func TestFailures(t *testing.T) {
 			"Phase: init\tStatus: error\tError Type: Runtime.ExitError", 2, false},
 		{"init silent exit", `1`, "Runtime.ExitError", "RequestId: ID Error: Runtime exited without providing a reason", "Phase: invoke\tStatus: error", 2, false},
 		{"init error", `1`, "Runtime.ImportModuleError", "no module app", "Phase: init\tStatus: error\tError Type: Runtime.ImportModuleError", 2, false},
+		{"extension exits", `1`, "Extension.ExitError", "RequestId: ID Error: extension frail: Frail.Broke", "Error Type: Extension.ExitError", 1, false},
 		{"big", `6291557`, "Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (6291556 bytes).", "END RequestId", 1, false},
 		{"cut", `1`, "badOrder", "no order 8", "END RequestId", 1, true},
 		{"partial chunk", `1`, "Runtime.TruncatedResponse", "RequestId: ID Error: Response was cut off", "END RequestId", 1, true},

@@ -159,6 +159,20 @@ $`
 	h.is.True(strings.HasSuffix(string(response.Log), " MB\t\n"))
 }
 
+func TestALongLineIsCut(t *testing.T) {
+	h := open(t)
+	h.set("say")
+	h.invoke("say", `"`+strings.Repeat("x", 600<<10)+`"`)
+	h.log.wait("REPORT")
+	lengths := map[int]int{}
+	for line := range strings.Lines(h.log.String()) {
+		lengths[len(strings.TrimSuffix(line, "\n"))]++
+	}
+	h.is.Equal(lengths[256<<10], 6) // three lines of 600 KB and a little
+	h.is.Equal(lengths[88<<10+4], 2)
+	h.is.Equal(lengths[88<<10+7], 1)
+}
+
 func TestManyAtOnce(t *testing.T) {
 	h := open(t, func(o *runner.Options) { o.Processes = 4 })
 	h.set("echo")
