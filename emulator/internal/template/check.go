@@ -56,6 +56,9 @@ func (r *checker) node(n *yaml.Node) {
 		return
 	}
 	r.seen[n] = true
+	if n.Kind == yaml.ScalarNode && !r.idle && strings.Contains(n.Value, "{{resolve:") {
+		r.doc.notice(r.doc.where[n], "not emulated: dynamic references; {{resolve:…}} stays as it is written")
+	}
 	if name, arg := intrinsic(n); name != "" {
 		r.call(n, name, target(arg))
 		return
@@ -109,6 +112,7 @@ func (r *checker) call(n *yaml.Node, name string, arg *yaml.Node) {
 			refuse("got %s, want a text, or a list of a text and a mapping", r.doc.field(arg).got())
 			return
 		}
+		r.node(text)
 		for _, m := range own {
 			r.node(m.node)
 		}

@@ -42,7 +42,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		begun := time.Now()
 		p, err := template.Parse("t", data, template.Options{})
-		if took := time.Since(begun); took > 5*time.Second {
+		if took := time.Since(begun); took > 20*time.Second {
 			t.Errorf("took %s", took)
 		}
 		var fe *template.FileError
@@ -77,7 +77,7 @@ func TestWhatGrowsWithoutEndIsRefused(t *testing.T) {
 		} else if !strings.Contains(err.Error(), "want less") {
 			t.Errorf("got %v", err)
 		}
-		if took := time.Since(begun); took > 5*time.Second {
+		if took := time.Since(begun); took > 20*time.Second {
 			t.Errorf("took %s", took)
 		}
 	}

@@ -59,6 +59,12 @@ func TestNoticesSayWhatTheCloudOrRegcastWouldNotDo(t *testing.T) {
 		{"a list that nobody knows", "Outputs:", "  Net: {Type: AWS::EC2::VPCEndpoint}\nOutputs:\n  Host: {Value: !Select [1, !Split [/, !GetAtt Net.Hosts]]}", []string{
 			`t.yaml:69: Resources: not emulated: AWS::EC2::VPCEndpoint (Net); nothing is made of it; what calls it fails`,
 			`t.yaml:71: Outputs.Host.Value.Fn::Select[1].Fn::Split[1]: not emulated: Hosts of AWS::EC2::VPCEndpoint; "regcast-Net-FIUSZXDCJFDT.hosts" is made up`}},
+		{"secret", "          TABLE: !Ref Table", "          TABLE: !Sub \"{{resolve:ssm:${Table}}}\"", []string{
+			`t.yaml:21: Resources.Hello.Properties.Environment.Variables.TABLE.Fn::Sub: not emulated: dynamic references; {{resolve:…}} stays as it is written`}},
+		{"assertions", "Conditions:", "Rules: {R: {Assertions: []}}\nConditions:", []string{
+			`t.yaml:8: Rules: not emulated: Rules; nothing of it is checked`}},
+		{"attribute of a resource", "  Table:\n    Type", "  Table:\n    Description: d\n    Colour: red\n    Type", []string{
+			`t.yaml:36: Resources.Table.Colour: not emulated: Colour; regcast knows no such property`}},
 		{"code in S3", "CodeUri: hello/", "CodeUri: s3://a/b", []string{
 			`t.yaml:14: Resources.Hello.Properties.CodeUri: the code is in S3; give regcast a folder to run Hello`}},
 		{"code in the template", "CodeUri: hello/", "InlineCode: x", []string{
