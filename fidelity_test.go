@@ -39,8 +39,8 @@ func TestFidelityRows(t *testing.T) {
 				t.Errorf("docs/FIDELITY.md:%d: source %q: want doc, proto, spec, client, capture, user or inference", n, s)
 			}
 		}
-		if strings.HasPrefix(does, "not emulated") != (held == "–") {
-			t.Errorf("docs/FIDELITY.md:%d: what is emulated has a test, and what is not has –", n)
+		if held == "–" && !strings.HasPrefix(does, "not emulated") {
+			t.Errorf("docs/FIDELITY.md:%d: what is emulated has a test", n)
 		}
 		if held == "–" {
 			continue
