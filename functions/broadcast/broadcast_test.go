@@ -192,6 +192,14 @@ func TestSelection(t *testing.T) {
 	is.Equal(r.asked, []string{"crpmine/team/app", "crpmine/team/app", "crpmine/ubuntu"})
 }
 
+// A row that cannot be read is its connection's loss alone, and stands in the log once.
+func TestUnreadableRows(t *testing.T) {
+	is := is.New(t)
+	run := newRun(t, wanting("image=A", "image=A", ""), nil)
+	is.Equal(run.summary(t, messages(message("e1", "CreateImage", "a", ""))), broadcast.Summary{Events: 1, Connections: 1, Posts: 1})
+	is.Equal(strings.Count(run.log.String(), `"row is not read"`), 1)
+}
+
 func TestDuplicatesGoOutOnce(t *testing.T) {
 	is := is.New(t)
 	run := newRun(t, wanting(""), nil)

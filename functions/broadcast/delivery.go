@@ -100,12 +100,11 @@ func (d *delivery) plan(ctx context.Context) ([]job, error) {
 	for _, c := range connections {
 		messages, known := byWish[c.Wish]
 		if !known {
-			w, err := wish.Parse(c.Wish)
-			if err != nil {
+			if w, err := wish.Parse(c.Wish); err == nil {
+				messages = d.messages(bodies, w, bySelection)
+			} else {
 				d.log.Warn("row is not read", "connection", c.ID, "error", err)
-				continue
 			}
-			messages = d.messages(bodies, w, bySelection)
 			byWish[c.Wish] = messages
 		}
 		if len(messages) > 0 {

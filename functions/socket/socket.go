@@ -55,7 +55,7 @@ func New(o Options) *Handler {
 	return &Handler{o}
 }
 
-// event is what is read of the gateway's event. Exported for nobody: encoding/json needs the names only.
+// event is what is read of the gateway's event.
 type event struct {
 	Query      map[string]string   `json:"queryStringParameters"`
 	MultiQuery map[string][]string `json:"multiValueQueryStringParameters"`
@@ -142,6 +142,9 @@ func (h *Handler) Message(ctx context.Context, payload []byte) ([]byte, error) {
 		case "subscribe":
 			return h.subscribe(ctx, log, e.Context.ConnectionID, body)
 		}
+		if len(said.Action) > 60 {
+			said.Action = said.Action[:60] + "…"
+		}
 		return refuse(said.Action, fmt.Errorf("action %q; allowed: ping, subscribe", said.Action)), nil
 	})
 }
@@ -194,7 +197,7 @@ func (l *list) UnmarshalJSON(data []byte) error {
 	}
 	var many []string
 	if json.Unmarshal(data, &many) != nil {
-		return fmt.Errorf("%s: want a string or a list of strings", data)
+		return fmt.Errorf("%s: want a string or a list of strings", data[:min(len(data), 60)])
 	}
 	if many != nil && len(many) == 0 {
 		many = []string{""} // stated and empty: refused as in a query string

@@ -197,3 +197,18 @@ func TestOtherEvents(t *testing.T) {
 		is.True(strings.HasPrefix(err.Error(), "socket: message: "))
 	}
 }
+
+// Whatever a client says gets an answer that is a text frame and leaves the handler standing.
+func FuzzMessage(f *testing.F) {
+	for _, s := range []string{"ping", `{"action":"subscribe","image":["a",null],"tag":"v*"}`, `{"action":1}`, `{"action":"subscribe","events":{}}`, "\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		h, _, _ := newHandler()
+		answer, err := h.Message(t.Context(), said(body))
+		r := decode(t, answer, err)
+		if r.StatusCode != 200 || r.Body == "" || r.Body != "pong" && !json.Valid([]byte(r.Body)) {
+			t.Fatalf("%q: %s", body, answer)
+		}
+	})
+}

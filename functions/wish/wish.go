@@ -56,60 +56,53 @@ func FromQuery(query url.Values) (Wish, error) {
 // New makes a wish of lists whose elements may themselves be lists separated by commas. The result is in one form whatever order and
 // repetition it was stated in, so that equal wishes are equal strings.
 func New(images, tags, types []string) (Wish, error) {
-	w := Wish{Images: split(images), Tags: split(tags), Events: split(types)}
-	problems := append(check("image", w.Images, imageCharacters), check("tag", w.Tags, tagCharacters)...)
-	for _, t := range w.Events {
-		if !slices.Contains(yandex.Types(), t) {
-			problems = append(problems, fmt.Errorf("events: no event type %q; allowed: %s", clip(t), strings.Join(yandex.Types(), ", ")))
+	var w Wish
+	var problems [3]error
+	w.Images, problems[0] = read("image", images, pattern("abcdefghijklmnopqrstuvwxyz0123456789._-/*?", "a-z 0-9 . _ - / and * ?"))
+	w.Tags, problems[1] = read("tag", tags, pattern("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-*?", "A-Z a-z 0-9 . _ - and * ?"))
+	w.Events, problems[2] = read("events", types, func(t string) error {
+		if slices.Contains(yandex.Types(), t) {
+			return nil
 		}
-	}
-	for _, list := range []struct {
-		key    string
-		stated []string
-		kept   []string
-	}{{"image", images, w.Images}, {"tag", tags, w.Tags}, {"events", types, w.Events}} {
-		if len(list.stated) > 0 && len(list.kept) == 0 {
-			problems = append(problems, fmt.Errorf("%s: empty; leave it out to mean all", list.key))
-		}
-	}
-	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("no event type %q; allowed: %s", clip(t), strings.Join(yandex.Types(), ", "))
+	})
+	if err := errors.Join(problems[:]...); err != nil {
 		return Wish{}, err
 	}
 	return w, nil
 }
 
-const (
-	imageCharacters = "abcdefghijklmnopqrstuvwxyz0123456789._-/*?"
-	tagCharacters   = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-*?"
-)
-
-func check(key string, patterns []string, allowed string) []error {
-	var problems []error
-	if len(patterns) > MaxPatterns {
-		problems = append(problems, fmt.Errorf("%s: %d patterns; at most %d", key, len(patterns), MaxPatterns))
+// read splits one key's lists and checks each item, unless there are so many that nobody would read what is wrong with each.
+func read(key string, stated []string, check func(string) error) ([]string, error) {
+	items := split(stated)
+	if len(stated) > 0 && len(items) == 0 {
+		return nil, fmt.Errorf("%s: empty; leave it out to mean all", key)
 	}
-	for _, p := range patterns {
-		if len(p) > maxLength {
-			problems = append(problems, fmt.Errorf("%s: %q: %d bytes; at most %d", key, clip(p), len(p), maxLength))
-		} else if i := strings.IndexFunc(p, func(r rune) bool { return !strings.ContainsRune(allowed, r) }); i >= 0 {
-			problems = append(problems, fmt.Errorf("%s: %q: %q cannot stand in a pattern; allowed: %s", key, clip(p), firstRune(p[i:]), describe(allowed)))
+	if len(items) > MaxPatterns {
+		return nil, fmt.Errorf("%s: %d of them; at most %d", key, len(items), MaxPatterns)
+	}
+	var problems []error
+	for _, item := range items {
+		if err := check(item); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", key, err))
 		}
 	}
-	return problems
+	return items, errors.Join(problems...)
 }
 
-func describe(allowed string) string {
-	if allowed == imageCharacters {
-		return "a-z 0-9 . _ - / and * ?"
+// pattern checks the length and the characters of a pattern; allowed says for people what characters has.
+func pattern(characters, allowed string) func(string) error {
+	return func(p string) error {
+		if len(p) > maxLength {
+			return fmt.Errorf("%q: %d bytes; at most %d", clip(p), len(p), maxLength)
+		}
+		for _, r := range p {
+			if !strings.ContainsRune(characters, r) {
+				return fmt.Errorf("%q: %q cannot stand in a pattern; allowed: %s", clip(p), string(r), allowed)
+			}
+		}
+		return nil
 	}
-	return "A-Z a-z 0-9 . _ - and * ?"
-}
-
-func firstRune(s string) string {
-	for _, r := range s {
-		return string(r)
-	}
-	return ""
 }
 
 func clip(s string) string {

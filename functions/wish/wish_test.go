@@ -46,9 +46,10 @@ func TestRefusals(t *testing.T) {
 		"events=push":                       `events: no event type "push"; allowed: create-image, delete-image, create-image-tag, delete-image-tag`,
 		"image=":                            `image: empty; leave it out to mean all`,
 		"events=,":                          `events: empty; leave it out to mean all`,
+		"events=" + long(21):                `events: 21 of them; at most 20`,
 		"images=a&event=b":                  "event: no such key; say events\nimages: no such key; say image",
 		"tag=%ff&image=A":                   "image: \"A\": \"A\" cannot stand in a pattern; allowed: a-z 0-9 . _ - / and * ?\ntag: \"\\xff\": \"�\" cannot stand in a pattern; allowed: A-Z a-z 0-9 . _ - and * ?",
-		"tag=" + long(21):                   `tag: 21 patterns; at most 20`,
+		"tag=" + long(21):                   `tag: 21 of them; at most 20`,
 		"image=" + strings.Repeat("a", 301): `image: "` + strings.Repeat("a", 60) + `…": 301 bytes; at most 300`,
 	} {
 		is := is.New(t)
