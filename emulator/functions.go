@@ -20,6 +20,7 @@ import (
 	"github.com/regcast/regcast/emulator/internal/runner"
 	"github.com/regcast/regcast/emulator/internal/template"
 	"github.com/regcast/regcast/emulator/internal/trigger"
+	"github.com/regcast/regcast/events"
 )
 
 // The functions' side of the house: what runs them, what they call, and what stands between them and the world.
@@ -113,7 +114,11 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	}
 	e.runner = runner.New(runner.Options{
 		Cache: cache,
-		Clock: e.clock, Dir: e.folder.functions(), Region: region, Host: os.Environ(), Env: e.functionEnv, Note: e.note, Watch: cfg.Watch,
+		Clock: e.clock, Dir: e.folder.functions(), Region: region, Host: os.Environ(), Env: e.functionEnv, Watch: cfg.Watch,
+		Note: func(s events.Step) {
+			e.note(s)
+			log(e.functionID(s.Who), "regcast: "+s.Text) // a broken build, a debugger that waits: who watches the log must know
+		},
 		Log: func(function string, line []byte) { log(e.functionID(function), string(line)) },
 	})
 	if e.plan == nil {

@@ -63,6 +63,9 @@ func (s *Stack) Functions() map[string]runner.Function {
 		}
 		if f.Reserved != nil {
 			def.Limit = *f.Reserved
+			if def.Limit == 0 {
+				def.Limit = -1 // the cloud's way to switch a function off
+			}
 		}
 		if f.CodeURI != "" {
 			code := filepath.FromSlash(f.CodeURI)
