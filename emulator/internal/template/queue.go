@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func (b *builder) readQueues() {
 		case dead < 0:
 			b.doc.notice(at.at, "the dead letter queue %s is not in this template; messages that fail too often are dropped", quote(q.DeadLetter))
 		case b.plan.Queues[dead].FIFO != q.FIFO:
-			b.doc.refuse(at.at, "the dead letter queue of a FIFO queue is a FIFO queue, and of another another")
+			b.doc.refuse(at.at, "the dead letter queue %s wants to be FIFO exactly if this queue is", b.plan.Queues[dead].LogicalID)
 		}
 	}
 	for _, res := range b.of("AWS::SQS::QueuePolicy") {
@@ -208,7 +209,7 @@ func (b *builder) readMappings() {
 		case source.broken() || name.broken() || m.Queue == "" || name.text() == "":
 			continue
 		case !strings.Contains(m.Queue, ":sqs:"):
-			source.notice("not emulated: %s as a source of events; nothing will call %s through it", quote(m.Queue), name.text())
+			source.notice("not emulated: %s as a source of events; nothing will call %s through it", quote(m.Queue), cmp.Or(m.Function, name.text()))
 			continue
 		case at < 0:
 			source.notice("the queue %s is not in this template; nothing will come from it", quote(m.Queue))
