@@ -207,8 +207,12 @@ func (e *Emulator) defineFunctions(ctx context.Context, cfg Config) ([]trigger.T
 		}
 	}
 	if e.stack != nil {
-		fs := e.stack.Functions()
+		fs, missing := e.stack.Functions()
 		for _, id := range slices.Sorted(maps.Keys(fs)) {
+			if why, ok := missing[id]; ok && cfg.Functions[id] == nil {
+				e.warn(why)
+				continue
+			}
 			set(id, fs[id])
 		}
 	}

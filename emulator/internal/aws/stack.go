@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,9 +55,10 @@ func NewStack(plan *template.Plan, o StackOptions) *Stack {
 	return s
 }
 
-// Functions are the definitions of the stack's functions by logical id. Those whose code cannot run here are left out, and told of.
-func (s *Stack) Functions() map[string]runner.Function {
-	fs := make(map[string]runner.Function)
+// Functions are the definitions of the stack's functions by logical id. One whose code cannot run here has no code in its definition,
+// and missing says why.
+func (s *Stack) Functions() (fs map[string]runner.Function, missing map[string]string) {
+	fs, missing = make(map[string]runner.Function), make(map[string]string)
 	for _, f := range s.plan.Functions {
 		def := runner.Function{
 			Name: f.Name, ARN: f.ARN, HandlerName: f.Handler, Env: f.Env, Memory: f.Memory, Timeout: f.Timeout,
@@ -67,21 +69,36 @@ func (s *Stack) Functions() map[string]runner.Function {
 				def.Limit = -1 // the cloud's way to switch a function off
 			}
 		}
-		if f.CodeURI != "" {
-			code := filepath.FromSlash(f.CodeURI)
-			if !filepath.IsAbs(code) {
-				code = filepath.Join(s.o.Dir, code)
-			}
-			name := "bootstrap"
-			if f.Runtime == "go1.x" {
-				name = cmp.Or(f.Handler, name)
-			}
-			def.Executables = []string{filepath.Join(s.o.Dir, ".aws-sam", "build", f.LogicalID, name), filepath.Join(code, name)}
-			def.Package = code
+		why := func(format string, args ...any) {
+			missing[f.LogicalID] = fmt.Sprintf("%s: %s: every call of it fails: ", place(f.At), f.LogicalID) + fmt.Sprintf(format, args...)
+		}
+		code := filepath.FromSlash(f.CodeURI)
+		if !filepath.IsAbs(code) {
+			code = filepath.Join(s.o.Dir, code)
+		}
+		name := "bootstrap"
+		if f.Runtime == "go1.x" {
+			name = cmp.Or(f.Handler, name)
+		}
+		executables := []string{filepath.Join(s.o.Dir, ".aws-sam", "build", f.LogicalID, name), filepath.Join(code, name)}
+		switch {
+		case f.CodeURI == "":
+			why("not emulated: code that is not in a folder beside the template")
+		case strings.HasPrefix(f.Runtime, "provided") || f.Runtime == "go1.x":
+			def.Executables, def.Package = executables, code
+		case slices.ContainsFunc(executables, isFile):
+			def.Executables = executables
+		default:
+			why("not emulated: the runtime %s; an executable named bootstrap that speaks the Lambda runtime API, in %s, is run in its place", f.Runtime, code)
 		}
 		fs[f.LogicalID] = def
 	}
-	return fs
+	return fs, missing
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // Secret is what every access key here is signed with.

@@ -1,0 +1,82 @@
+package emulator_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/regcast/regcast/emulator"
+	"github.com/regcast/regcast/emulator/emulatortest"
+)
+
+// handler is a function in the test's process.
+type handler func(ctx context.Context, payload []byte) ([]byte, error)
+
+func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
+
+const nodeTemplate = `
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: hello/
+      Handler: app.handler
+      Runtime: nodejs20.x
+`
+
+func TestAFunctionThatCannotRunHere(t *testing.T) {
+	is := is.New(t)
+	var log bytes.Buffer
+	cfg := emulator.Config{
+		Template: &emulator.Template{File: emulator.File{Name: "t.yaml", Data: []byte(nodeTemplate)}, Dir: t.TempDir()},
+		Logger:   slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	em := emulatortest.Start(t, cfg)
+	is.True(strings.Contains(log.String(), "t.yaml:4: Hello: every call of it fails: not emulated: the runtime nodejs20.x")) // with its place
+	_, err := em.Invoke(t.Context(), "Hello", nil)
+	is.True(errors.Is(err, emulator.ErrNoFunction))
+
+	log.Reset()
+	cfg.Functions = map[string]emulator.Function{
+		"Hello": handler(func(context.Context, []byte) ([]byte, error) { return []byte(`"hi"`), nil }),
+	}
+	em = emulatortest.Start(t, cfg)
+	is.Equal(log.String(), "") // it runs in this process
+	out, err := em.Invoke(t.Context(), "Hello", nil)
+	is.NoErr(err)
+	is.Equal(string(out), `"hi"`)
+}
+
+func TestReadTemplateTakesWhatSamDeployTakes(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "template.yaml")
+	is.NoErr(os.WriteFile(path, []byte(nodeTemplate), 0o600))
+	is.NoErr(os.WriteFile(filepath.Join(dir, "samconfig.toml"), []byte(`
+[default.deploy.parameters]
+stack_name = "mine"
+region = "eu-north-1"
+parameter_overrides = "A=1 B=2"
+[other.deploy.parameters]
+stack_name = "theirs"
+`), 0o600))
+	got, err := emulator.ReadTemplate(path, "", "B=3 C=4")
+	is.NoErr(err)
+	is.Equal(got.Stack, "mine")
+	is.Equal(got.Region, "eu-north-1")
+	is.Equal(got.Dir, dir)
+	is.Equal(got.Parameters, map[string]string{"A": "1", "B": "3", "C": "4"})
+	got, err = emulator.ReadTemplate(path, "other")
+	is.NoErr(err)
+	is.Equal(got.Stack, "theirs")
+	_, err = emulator.ReadTemplate(path, "", "nonsense")
+	is.True(err != nil)
+}
