@@ -163,6 +163,18 @@ func (e *Emulator) functionEnv(f runner.Function) map[string]string {
 	return env
 }
 
+// AWSEnv returns the environment variables, as "NAME=value", with which AWS's SDKs and command line call the emulator, as somebody who
+// may do everything. Without a template there is nothing for them to call, and it is empty.
+func (e *Emulator) AWSEnv() []string {
+	if e.plan == nil {
+		return nil
+	}
+	return []string{
+		"AWS_ENDPOINT_URL=" + e.URL(), "AWS_REGION=" + e.plan.Region, "AWS_DEFAULT_REGION=" + e.plan.Region,
+		"AWS_ACCESS_KEY_ID=" + aws.DeveloperKey, "AWS_SECRET_ACCESS_KEY=" + aws.Secret, "AWS_SESSION_TOKEN=",
+	}
+}
+
 // Hosts of AWS and Yandex Cloud in a variable's value, as a deployment writes them.
 var cloudURL = regexp.MustCompile(`\b(http|ws)s?://([A-Za-z0-9.-]+)(:443)?`)
 

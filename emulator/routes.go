@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"encoding/xml"
 	"fmt"
 	"net"
 	"net/http"
@@ -112,8 +113,27 @@ func (e *Emulator) notEmulated(w http.ResponseWriter, r *http.Request, service s
 	text := fmt.Sprintf("not emulated: %s (%s %s%s); regcast is at http://%s and keeps functions away from the real cloud",
 		what, r.Method, r.Host, r.URL.Path, e.local())
 	e.warn(text)
-	w.Header().Set("X-Amzn-Errortype", "NotEmulated")
-	answer(w, http.StatusNotImplemented, map[string]any{"__type": "NotEmulated", "code": 12, "message": text})
+	const code = "NotEmulated"
+	var inXML any
+	switch {
+	case service == "s3":
+		inXML = struct {
+			XMLName       xml.Name `xml:"Error"`
+			Code, Message string
+		}{Code: code, Message: text}
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"): // SNS, STS and their like
+		inXML = struct {
+			XMLName xml.Name `xml:"ErrorResponse"`
+			Error   struct{ Type, Code, Message string }
+		}{Error: struct{ Type, Code, Message string }{"Receiver", code, text}}
+	default:
+		w.Header().Set("X-Amzn-Errortype", code)
+		answer(w, http.StatusNotImplemented, map[string]any{"__type": code, "code": 12, "message": text}) // 12: gRPC's for Yandex Cloud
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(http.StatusNotImplemented)
+	_ = xml.NewEncoder(w).Encode(inXML) // the client has gone
 }
 
 // gatewayOf returns the gateway id in a host name.

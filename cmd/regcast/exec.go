@@ -34,9 +34,13 @@ The command's environment has:
   REGCAST_URL          http://127.0.0.1:PORT; regcast's client commands use it
   REGCAST_REGISTRY     127.0.0.1:PORT, to push to
   REGCAST_WS           ws://127.0.0.1:PORT/ws, to listen on
-  REGCAST_CLOUD_ID REGCAST_FOLDER_ID REGCAST_REGISTRY_ID REGCAST_GATEWAY_ID REGCAST_SERVICE_ACCOUNT_ID`,
+  REGCAST_CLOUD_ID REGCAST_FOLDER_ID REGCAST_REGISTRY_ID REGCAST_GATEWAY_ID REGCAST_SERVICE_ACCOUNT_ID
+With --template also:
+  AWS_ENDPOINT_URL AWS_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY, so that AWS's SDKs and CLI call the emulator
+  REGCAST_OUTPUT_NAME  for every output of the template, with the emulator's address in place of the cloud's`,
 		Example: `  regcast exec -- go test ./...
-  regcast exec --trigger trigger.yaml -- sh -c 'crane push app.tar $REGCAST_REGISTRY/app:v1'`,
+  regcast exec --trigger trigger.yaml -- sh -c 'crane push app.tar $REGCAST_REGISTRY/app:v1'
+  regcast exec --template template.yaml -- aws dynamodb list-tables`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	f.add(c)
@@ -75,6 +79,10 @@ func runBeside(ctx context.Context, em *emulator.Emulator, args []string, env en
 		"REGCAST_GATEWAY_ID="+d.GatewayID,
 		"REGCAST_SERVICE_ACCOUNT_ID="+d.ServiceAccountID,
 	)
+	command.Env = append(command.Env, em.AWSEnv()...)
+	for name, value := range em.Outputs() {
+		command.Env = append(command.Env, "REGCAST_OUTPUT_"+name+"="+value)
+	}
 	// A terminal sends its Ctrl-C to the command as well; what comes to this process alone is passed on.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
