@@ -14,6 +14,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -72,7 +73,7 @@ func New(o Options) *Broadcast {
 		o.Margin = 500 * time.Millisecond
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	if o.RequestID == nil {
 		o.RequestID = func(context.Context) string { return "" }

@@ -148,11 +148,13 @@ func (d *delivery) work(ctx context.Context, stop context.CancelCauseFunc, jobs 
 	queue := make(chan job)
 	var workers sync.WaitGroup
 	for range min(d.Concurrency, len(jobs)) {
-		workers.Go(func() {
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
 			for j := range queue {
 				d.serve(ctx, stop, j)
 			}
-		})
+		}()
 	}
 	for _, j := range jobs {
 		queue <- j // when ctx is done a job only says so: this does not block for long

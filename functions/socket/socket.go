@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -47,7 +48,7 @@ type Handler struct{ o Options }
 // New makes a Handler.
 func New(o Options) *Handler {
 	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	if o.RequestID == nil {
 		o.RequestID = func(context.Context) string { return "" }

@@ -29,14 +29,16 @@ func (s *Store) Candidates(ctx context.Context, repositories []string) ([]Connec
 	slots := make(chan struct{}, 8)
 	var readers sync.WaitGroup
 	for _, p := range partitions {
-		readers.Go(func() {
+		readers.Add(1)
+		go func() {
+			defer readers.Done()
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if err := s.read(ctx, p, pages); err != nil {
 				failed <- fmt.Errorf("store: query %s: %w", p, err)
 				cancel()
 			}
-		})
+		}()
 	}
 	go func() { readers.Wait(); close(pages) }() // ends with the range below, which reads until the close
 	var found []Connection

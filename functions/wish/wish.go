@@ -115,7 +115,7 @@ func clip(s string) string {
 func split(lists []string) []string {
 	var all []string
 	for _, list := range lists {
-		for item := range strings.SplitSeq(list, ",") {
+		for _, item := range strings.Split(list, ",") {
 			if item = strings.TrimSpace(item); item != "" {
 				all = append(all, item)
 			}

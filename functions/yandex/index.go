@@ -1,5 +1,7 @@
 // Package main is the functions for Yandex Cloud Functions, which builds it from source. The entry points are index.Connect,
 // index.Message and index.Disconnect, for the operations of a gateway's path, and index.Broadcast for a trigger that invokes a function.
+//
+// The cloud builds with Go 1.23, so nothing newer can be in this package and those that it imports: `make yandex` holds that.
 package main
 
 import (
