@@ -26,8 +26,12 @@ lambda: ## build the functions of template.yaml: dist/lambda/{arm64,x86_64}/ID/b
 	  GOOS=linux GOARCH=$${arch#*=} CGO_ENABLED=0 go build -trimpath -tags lambda.norpc -ldflags '-s -w' \
 	    -o dist/lambda/$${arch%=*}/$${f%=*}/bootstrap ./functions/aws/$${f#*=} || exit 1; done; done
 
+.PHONY: yandex
+yandex: ## pack the functions for Yandex Cloud's builder: dist/yandex.zip (fetches its Go 1.23 to try it)
+	@deploy/yandex/pack dist/yandex.zip
+
 .PHONY: build
-build: regcast lambda ## build everything that ships
+build: regcast lambda ## build what runs as it is: bin/regcast and the bootstraps for both architectures
 
 ARCH ?= arm64
 .PHONY: sam
@@ -39,6 +43,11 @@ sam: lambda ## lay out .aws-sam/build for ARCH (arm64), as sam build does
 .PHONY: deploy
 deploy: sam ## sam deploy to AWS (PARAMETERS="Repositories=team/*" and ARGS="--guided" add to it)
 	sam deploy --template-file .aws-sam/build/template.yaml --parameter-overrides Architecture=$(ARCH) $(PARAMETERS) $(ARGS)
+
+.PHONY: deploy-yandex
+deploy-yandex: yandex ## terraform apply to Yandex Cloud (ARGS="-var folder_id=b1g…" adds to it)
+	terraform -chdir=deploy/yandex init -input=false
+	terraform -chdir=deploy/yandex apply $(ARGS)
 
 .PHONY: install
 install: ## install regcast to GOBIN
