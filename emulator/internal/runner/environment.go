@@ -63,7 +63,10 @@ func (e *environment) serve(in *invocation) *failure {
 	if e.def.Debug {
 		deadline = deadline.Add(24 * time.Hour)
 	}
-	in.began, in.settles = began, func() { e.pool.settles(e) }
+	in.began, in.settles = began, func() {
+		e.pool.answers(in)
+		e.pool.settles(e)
+	}
 	e.out.begin(in, e.def.Version)
 	if broken != nil { // the init runs again, now on the invocation's time
 		in.init = 0

@@ -22,7 +22,7 @@ func (p *pool) call(d *definition, in *invocation) {
 	defer cancel()
 	limit := clk.NewTimer(d.timeout)
 	defer limit.Stop()
-	in.began = clk.Now()
+	in.began, in.settles = clk.Now(), func() { p.answers(in) }
 	out.begin(in, d.Version)
 
 	var fail *failure

@@ -23,6 +23,8 @@ type pool struct {
 	waiting     []*invocation         // first come, first served; bounded by the limit
 	slots       map[int]bool          // in use
 	inFlight    int
+	answered    int           // of these, that their callers have the answer of
+	calm        chan struct{} // closed when answered is 0; nil until somebody waits
 	invocations uint64
 	errors      uint64
 	throttled   uint64
@@ -108,6 +110,29 @@ func (p *pool) fill() {
 		p.runner.owners.Add(1)
 		go e.run(p.next())
 	}
+}
+
+// answers counts an answer before the caller has it.
+func (p *pool) answers(in *invocation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answered++
+	if in.response.FunctionError != "" {
+		p.errors++
+	}
+}
+
+// quiet returns nil when no invocation is answered and not over, and else what is closed then.
+func (p *pool) quiet() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answered == 0 {
+		return nil
+	}
+	if p.calm == nil {
+		p.calm = make(chan struct{})
+	}
+	return p.calm
 }
 
 // settles notes that e has answered: it is about to be free.
@@ -196,12 +221,13 @@ func (p *pool) left(e *environment) {
 	}
 }
 
-// done counts an invocation as over.
+// done counts an invocation as over: it has been answered.
 func (p *pool) done(in *invocation) {
 	p.mu.Lock()
 	p.inFlight--
-	if in.response.FunctionError != "" {
-		p.errors++
+	if p.answered--; p.answered == 0 && p.calm != nil {
+		close(p.calm)
+		p.calm = nil
 	}
 	p.mu.Unlock()
 	close(in.over)

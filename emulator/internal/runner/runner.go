@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -200,6 +201,24 @@ func (r *Runner) Invoke(ctx context.Context, name string, q Request) (Response, 
 		response.Log = in.tail
 	}
 	return response, nil
+}
+
+// Quiet returns when every invocation that has been answered is over: its REPORT line is logged, and no time limit runs on it. It does
+// not wait for answers. It returns ctx's error.
+func (r *Runner) Quiet(ctx context.Context) error {
+	r.mu.RLock()
+	pools := slices.Collect(maps.Values(r.pools))
+	r.mu.RUnlock()
+	for _, p := range pools {
+		if calm := p.quiet(); calm != nil {
+			select {
+			case <-calm:
+			case <-ctx.Done():
+				return fmt.Errorf("runner: quiet: %w", ctx.Err())
+			}
+		}
+	}
+	return nil
 }
 
 func (r *Runner) accept(name string, in *invocation) error {

@@ -307,3 +307,24 @@ func TestTheFolderOfARunnerIsRemoved(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(len(left), 0)
 }
+
+// A clock that is moved after Quiet meets no limit of an invocation that has been answered.
+func TestQuietWaitsUntilTheAnsweredAreOver(t *testing.T) {
+	h := open(t)
+	h.set("hang") // which answers what is not "hang"
+	h.set("fail")
+	for n := range 20 {
+		h.invoke("hang", `"x"`)
+		h.invoke("fail", `1`)
+		h.is.Equal(h.Functions()[0].Errors, uint64(n+1)) // known with the answer
+		h.is.NoErr(h.Quiet(t.Context()))
+		h.is.Equal(h.log.count("REPORT"), 2*(n+1))
+		h.clock.Advance(3 * time.Second)
+	}
+	h.is.Equal(h.log.count("timed out"), 0)
+	hanging := h.invoking("hang", `"hang"`)
+	h.log.wait("hanging")
+	h.is.NoErr(h.Quiet(t.Context())) // who has not answered is not waited for
+	h.clock.Advance(3 * time.Second)
+	<-hanging
+}
