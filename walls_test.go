@@ -44,6 +44,9 @@ var own = map[string][]string{
 		"emulator/internal/template", "emulator/internal/dynamodb", "emulator/internal/clock", "emulator/internal/journal", "emulator/internal/registry",
 		"emulator/internal/trigger", "emulator/internal/gateway", "emulator/internal/yandex"},
 	"emulator/emulatortest": {"events", "events/yandex", "emulator", "emulator/internal/clock"},
+	// What the tests run as functions.
+	"emulator/testdata/errand": {},
+	"emulator/testdata/probe":  {"emulator/testdata/errand"},
 
 	"functions/wish":           {"events/yandex"},
 	"functions/token":          {},
@@ -74,8 +77,8 @@ var only = map[string][]string{
 	"github.com/shirou/gopsutil":           {"cmd/regcast"},
 	"google.golang.org/grpc":               {"emulator/internal/yandex"},
 	"google.golang.org/protobuf":           {"emulator/internal/yandex"},
-	"github.com/aws/aws-lambda-go/lambda":  {"functions/aws"},
-	"github.com/aws/aws-sdk-go-v2":         {"functions"},
+	"github.com/aws/aws-lambda-go/lambda":  {"functions/aws", "emulator/testdata"},
+	"github.com/aws/aws-sdk-go-v2":         {"functions", "emulator/testdata"},
 	"github.com/kelseyhightower/envconfig": {"functions"},
 	"github.com/fsnotify/fsnotify":         {"emulator/internal/runner"},
 	"github.com/google/btree":              {"emulator/internal/dynamodb"},
