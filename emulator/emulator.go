@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path"
 	"strconv"
 	"sync"
@@ -374,6 +375,9 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 		errs = append(errs, e.journal.Close())
 	}
 	if e.folder != nil {
+		if e.runner != nil {
+			errs = append(errs, os.RemoveAll(e.folder.functions()))
+		}
 		errs = append(errs, e.folder.close())
 	}
 	return errors.Join(errs...)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/regcast/regcast/emulator/internal/aws"
+	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/emulator/internal/dynamodb"
 	"github.com/regcast/regcast/emulator/internal/gateway"
 	"github.com/regcast/regcast/emulator/internal/guard"
@@ -98,7 +99,8 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	}
 	e.tables = dynamodb.New(dynamodb.Options{Clock: e.clock, LazyTTL: cfg.LazyTTL, Region: region, Account: account})
 	e.sqs = &aws.SQS{Account: account, Region: region, Queues: e.queues}
-	if err = os.MkdirAll(e.folder.functions(), 0o755); err != nil {
+	// The folder is ours alone, as the journal's lock has shown: what is there was left by a process that was killed.
+	if err = errors.Join(os.RemoveAll(e.folder.functions()), os.MkdirAll(e.folder.functions(), 0o755)); err != nil {
 		return err
 	}
 	if e.guard, err = guard.New(guard.Options{Handler: e.port, Dir: e.folder.functions(), Proxy: e.local()}); err != nil {
@@ -137,6 +139,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	e.aws = aws.New(aws.Options{
 		Account: account, Region: region, Gateway: e.sockets, Invoke: e.runner.Invoke, Clock: e.clock, Note: e.note, Warn: e.warn,
 		StrictAuth: cfg.StrictAuth, Secret: e.stack.SecretOf, Allowed: e.stack.Allowed,
+		Signers: clock.Real{}, // processes have the machine's clock, whatever the emulator's is
 	})
 	return nil
 }

@@ -57,7 +57,7 @@ func (f *upFlags) config(stderr io.Writer) (emulator.Config, error) {
 	}
 	cfg := emulator.Config{
 		Addr: f.addr, Data: f.data, AllowOrigins: f.origins, Version: version(),
-		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+		Logger: newLogger(stderr, level),
 	}
 	var err error
 	if cfg.TagOnCreateImage, err = choose("--create-image-tag-field", f.createImageTag, "omit", "copy"); err != nil {
