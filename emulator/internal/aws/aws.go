@@ -39,10 +39,12 @@ type Options struct {
 	Gateway *gateway.Gateway
 	// Invoke calls a function and returns when it has answered or ctx has ended.
 	Invoke func(ctx context.Context, function string, q runner.Request) (runner.Response, error)
-	Clock  clock.Clock       // nil: clock.Real
-	Random io.Reader         // where ids come from; nil: crypto/rand. Reads are one at a time.
-	Note   func(events.Step) // hears of connections, messages and refused posts; nil: nobody does
-	Warn   func(string)      // hears of what is accepted and not as in the cloud; nil: nobody does
+	Clock  clock.Clock // nil: clock.Real
+	// Signers is the clock of those who sign requests. Nil: Clock.
+	Signers clock.Clock
+	Random  io.Reader         // where ids come from; nil: crypto/rand. Reads are one at a time.
+	Note    func(events.Step) // hears of connections, messages and refused posts; nil: nobody does
+	Warn    func(string)      // hears of what is accepted and not as in the cloud; nil: nobody does
 	// Domain is what events say in requestContext.domainName; nil: the name that AWS gives, {api}.execute-api.{region}.amazonaws.com.
 	Domain func(apiID string) string
 
@@ -96,6 +98,9 @@ func New(o Options) *Cloud {
 	o.Region = cmp.Or(o.Region, "us-east-1")
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
+	}
+	if o.Signers == nil {
+		o.Signers = o.Clock
 	}
 	if o.Random == nil {
 		o.Random = rand.Reader

@@ -312,7 +312,7 @@ func (c *Cloud) judge(r *http.Request, body []byte, service string, needs ...per
 	if !ok {
 		return badAuth(typeUnknownClient, "The security token included in the request is invalid.")
 	}
-	if bad := s.verify(r, body, service, secret, c.clock.Now().UTC()); bad != nil {
+	if bad := s.verify(r, body, service, secret, c.o.Signers.Now().UTC()); bad != nil {
 		return bad
 	}
 	for _, p := range needs {

@@ -1,0 +1,93 @@
+package emulator_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/matryer/is"
+
+	"github.com/regcast/regcast/emulator"
+	"github.com/regcast/regcast/emulator/emulatortest"
+	"github.com/regcast/regcast/events/ecr"
+)
+
+// The deployment without the permission to post: the cloud's refusal is regcast's, and the event is in the dead-letter queue after as
+// many tries as the template says.
+func TestWithoutItsPermissionBroadcastIsRefused(t *testing.T) {
+	is := is.New(t)
+	file := read(t, "../template.yaml")
+	const from, to = "            - Effect: Allow\n              Action: execute-api:ManageConnections\n", "      Events:\n        Queue:"
+	before, rest, ok := strings.Cut(string(file.Data), from)
+	is.True(ok)
+	_, after, ok := strings.Cut(rest, to)
+	is.True(ok)
+	file.Data = []byte(before + to + after)
+	clock := emulatortest.NewClock()
+	logs := &logs{t, make(chan [2]string, 100_000)}
+	em := emulatortest.Start(t, emulator.Config{
+		Template: &emulator.Template{File: file, Dir: ".."}, Clock: clock, StrictAuth: true,
+		FunctionLog: func(function, line string) {
+			t.Logf("%s | %s", function, line)
+			logs.lines <- [2]string{function, line}
+		},
+	})
+	em.Dial("/live?image=team/*")
+	digest := em.Push("team/app:v1")
+	for range 5 {
+		em.Flush()
+		logs.wait("Broadcast", "is not authorized to perform: execute-api:ManageConnections on resource: arn:aws:execute-api:")
+		clock.Advance(3 * time.Minute) // the queue's visibility
+	}
+	em.Flush()
+	queues := sqs.NewFromConfig(user(t, em))
+	got, err := queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(em.Outputs()["Undelivered"]), WaitTimeSeconds: 20})
+	is.NoErr(err)
+	is.Equal(len(got.Messages), 1)
+	event, err := ecr.Decode([]byte(*got.Messages[0].Body))
+	is.NoErr(err)
+	is.Equal(event.Image.Digest, digest)
+}
+
+// What is not signed, or not as it should be, does not come in.
+func TestStrictAuthRefuses(t *testing.T) {
+	is := is.New(t)
+	em, _ := stack(t, sockets, handlers(make(chan string, 10)), func(cfg *emulator.Config) { cfg.StrictAuth = true })
+	ws := em.Dial("/live") // clients of the API itself sign nothing
+	id := em.Connections()[0].ID
+	api := "http" + strings.TrimPrefix(em.APIs()[0].URLs[0], "ws")
+	res, err := em.Client().Post(api+"/@connections/"+id, "text/plain", strings.NewReader("unsigned"))
+	is.NoErr(err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	is.NoErr(err)
+	is.Equal(res.StatusCode, http.StatusForbidden)
+	is.Equal(res.Header.Get("X-Amzn-Errortype"), "MissingAuthenticationTokenException")
+	var told struct{ Message string }
+	is.NoErr(json.Unmarshal(body, &told))
+	is.Equal(told.Message, "Missing Authentication Token")
+
+	for key, want := range map[[2]string]string{
+		{"regcast", "wrong"}:            "InvalidSignatureException",
+		{"AKIAIOSFODNN7DEV", "regcast"}: "UnrecognizedClientException",
+	} {
+		client := apigatewaymanagementapi.NewFromConfig(user(t, em), address(em), func(o *apigatewaymanagementapi.Options) {
+			o.Credentials = credentials.NewStaticCredentialsProvider(key[0], key[1], "")
+		})
+		_, err := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("unsigned")})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "StatusCode: 403") {
+			t.Errorf("%v: got %v, want %s", key, err, want)
+		}
+	}
+	_, err = apigatewaymanagementapi.NewFromConfig(user(t, em), address(em)).PostToConnection(t.Context(),
+		&apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("signed")})
+	is.NoErr(err)
+	is.Equal(string(ws.Read()), "signed") // and nothing before it
+}
