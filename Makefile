@@ -73,7 +73,7 @@ conformance: regcast ## the OCI distribution-spec conformance suite, versions 1.
 	bin/regcast exec -- bash -c '.ci/conformance "$$REGCAST_REGISTRY"'
 
 .PHONY: bench
-bench: regcast ## every figure that the README states, beside its yardstick
+bench: regcast lambda ## every figure that the README states, beside its yardstick
 	go run ./bench -regcast bin/regcast $(ARGS)
 
 .PHONY: fuzz

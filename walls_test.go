@@ -64,6 +64,8 @@ var own = map[string][]string{
 
 	"cmd/regcast": {"events", "events/yandex", "emulator"},
 	"bench":       {},
+
+	"bench/testdata/functions/echo": {},
 }
 
 // only says which libraries live behind which rooms' walls. A library stands for the packages below it.
@@ -77,7 +79,7 @@ var only = map[string][]string{
 	"github.com/shirou/gopsutil":           {"cmd/regcast"},
 	"google.golang.org/grpc":               {"emulator/internal/yandex"},
 	"google.golang.org/protobuf":           {"emulator/internal/yandex"},
-	"github.com/aws/aws-lambda-go/lambda":  {"functions/aws", "emulator/testdata"},
+	"github.com/aws/aws-lambda-go/lambda":  {"functions/aws", "emulator/testdata", "bench/testdata"},
 	"github.com/aws/aws-sdk-go-v2":         {"functions", "emulator/testdata"},
 	"github.com/kelseyhightower/envconfig": {"functions"},
 	"github.com/fsnotify/fsnotify":         {"emulator/internal/runner"},

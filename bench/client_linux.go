@@ -134,13 +134,19 @@ func (c *client) next() (a answer, ok bool, err error) {
 
 // receive waits for the next answer, which must have the status.
 func (c *client) receive(status int) (answer, error) {
+	a, err := c.receiveAny()
+	if err == nil {
+		err = a.want(status)
+	}
+	return a, err
+}
+
+// receiveAny waits for the next answer, whatever it is.
+func (c *client) receiveAny() (answer, error) {
 	for {
 		a, ok, err := c.next()
-		if err != nil {
+		if ok || err != nil {
 			return a, err
-		}
-		if ok {
-			return a, a.want(status)
 		}
 		if err := c.fill(); err != nil {
 			return a, err

@@ -67,7 +67,7 @@ func measureLatency(ctx context.Context, b *bench) ([]row, error) {
 			var answered, fromSend, fromAnswer []float64
 			for range latencyPushes {
 				n++
-				p, err := timePush(ctx, c, img.put(c, fmt.Sprintf("v%06d", n), n), castLoad)
+				p, err := timePush(ctx, c, img.put(c, fmt.Sprintf("v%06d", n), n), castLoad, pushFrames)
 				if err != nil {
 					return err
 				}
@@ -97,15 +97,15 @@ func measureLatency(ctx context.Context, b *bench) ([]row, error) {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // push is the times of one push.
-type push struct{ sent, answered, frame time.Time }
+type push struct{ sent, answered, frame, last time.Time } // frame and last: the first frame and the last one
 
-// timePush sends a PUT and waits for its answer and all its frames.
-func timePush(ctx context.Context, c *client, request []byte, load *sockets) (push, error) {
+// timePush sends a PUT and waits for its answer and as many frames on all sockets together.
+func timePush(ctx context.Context, c *client, request []byte, load *sockets, frames int) (push, error) {
 	p := push{sent: time.Now()}
 	if err := c.send(request); err != nil {
 		return p, err
 	}
-	want := load.total + pushFrames
+	want := load.total + frames
 	wait := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Fd: int32(load.epoll), Events: unix.POLLIN}}
 	for p.answered.IsZero() || load.total < want {
 		if err := ctx.Err(); err != nil {
@@ -120,15 +120,16 @@ func timePush(ctx context.Context, c *client, request []byte, load *sockets) (pu
 			return p, fmt.Errorf("poll: %w", err)
 		case n == 0:
 			return p, fmt.Errorf("push: answered %t, %d of %d frames, and then nothing for %s",
-				!p.answered.IsZero(), load.total-want+pushFrames, pushFrames, patience)
+				!p.answered.IsZero(), load.total-want+frames, frames, patience)
 		}
 		if wait[1].Revents != 0 {
 			if _, err := load.read(ctx, 0); err != nil {
 				return p, err
 			}
-			if p.frame.IsZero() && load.total > want-pushFrames {
+			if p.frame.IsZero() && load.total > want-frames {
 				p.frame = now
 			}
+			p.last = now
 		}
 		if wait[0].Revents != 0 {
 			if _, err := c.receive(201); err != nil {

@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -46,10 +44,9 @@ func (i image) put(c *client, tag string, n int) []byte {
 
 // pusher is a client that pushes manifests to a repository of its own.
 type pusher struct {
-	*client
+	lane
 	image
-	requests [][]byte // still to be sent
-	pushed   int
+	pushed int
 }
 
 // prepare makes the requests of a round.
@@ -62,16 +59,6 @@ func (p *pusher) prepare() {
 }
 
 func (p *pusher) lastTag() string { return fmt.Sprintf("v%06d", p.pushed) }
-
-// advance sends the next request; done when there is none.
-func (p *pusher) advance() (done bool, err error) {
-	if len(p.requests) == 0 {
-		return true, nil
-	}
-	err = p.send(p.requests[0])
-	p.requests = p.requests[1:]
-	return false, err
-}
 
 // measureManifests measures how many images a second become known, beside a loop that writes files as long.
 func measureManifests(ctx context.Context, b *bench) ([]row, error) {
@@ -90,13 +77,19 @@ func measureManifests(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer closeAll(clients)
-	pushers := make([]*pusher, manifestClients)
+	pushers, lanes := make([]*pusher, manifestClients), make([]*lane, manifestClients)
 	for i, c := range clients {
 		img, err := pushImage(c, fmt.Sprintf("bench/app-%d", i))
 		if err != nil {
 			return nil, err
 		}
-		pushers[i] = &pusher{client: c, image: img}
+		pushers[i] = &pusher{lane: lane{client: c, take: func(a answer) error {
+			if err := a.want(201); err != nil {
+				return fmt.Errorf("PUT %s: %w", img.repository, err)
+			}
+			return nil
+		}}, image: img}
+		lanes[i] = &pushers[i].lane
 	}
 
 	const perRound = manifestClients * manifestsEach
@@ -126,7 +119,7 @@ func measureManifests(ctx context.Context, b *bench) ([]row, error) {
 				return err
 			}
 			start := time.Now()
-			if err := pushAll(ctx, pushers); err != nil {
+			if err := drive(ctx, lanes); err != nil {
 				return err
 			}
 			cast = append(cast, perRound/time.Since(start).Seconds())
@@ -145,52 +138,6 @@ func measureManifests(ctx context.Context, b *bench) ([]row, error) {
 				"yardstick: 8 goroutines write files as long, no fsync", perRound, size)},
 		{Figure: "manifest push: server CPU per manifest", Unit: "µs", Ours: spreadOf(cpu)},
 	}, err
-}
-
-// pushAll lets every pusher push what it has prepared: one request each at a time, all behind one epoll.
-func pushAll(ctx context.Context, pushers []*pusher) error {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("epoll: %w", err)
-	}
-	defer unix.Close(epoll)
-	for i, p := range pushers {
-		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, p.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}); err != nil {
-			return fmt.Errorf("epoll: %w", err)
-		}
-		if _, err := p.advance(); err != nil {
-			return err
-		}
-	}
-	ready := make([]unix.EpollEvent, len(pushers))
-	for running := len(pushers); running > 0; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := unix.EpollWait(epoll, ready, int(patience/time.Millisecond))
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return fmt.Errorf("epoll: %w", err)
-		case n == 0:
-			return fmt.Errorf("manifests: no answer for %s", patience)
-		}
-		for _, e := range ready[:n] {
-			p := pushers[e.Fd]
-			if _, err := p.receive(201); err != nil {
-				return fmt.Errorf("PUT %s: %w", p.repository, err)
-			}
-			done, err := p.advance()
-			if err != nil {
-				return err
-			}
-			if done {
-				running--
-			}
-		}
-	}
-	return nil
 }
 
 // verify looks whether the last image of each repository is there, so that no speed comes from forgetting.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,13 +19,20 @@ import (
 // figures lists everything that is measured, in the order of the table.
 func figures() []figure {
 	return []figure{
-		{"one", measureOne},
-		{"burst", measureBurst},
-		{"idle", measureIdle},
-		{"latency", measureLatency},
-		{"blobs", measureBlobs},
-		{"manifests", measureManifests},
-		{"start", measureStart},
+		{name: "one", measure: measureOne},
+		{name: "burst", measure: measureBurst},
+		{name: "idle", measure: measureIdle},
+		{name: "latency", measure: measureLatency},
+		{name: "blobs", measure: measureBlobs},
+		{name: "manifests", measure: measureManifests},
+		{name: "start", measure: measureStart},
+		{name: "invoke", measure: measureInvoke, functions: true},
+		{name: "together", measure: measureTogether, functions: true},
+		{name: "cold", measure: measureCold, functions: true},
+		{name: "chain", measure: measureChain, functions: true},
+		{name: "posts", measure: measurePosts, functions: true},
+		{name: "fanout", measure: measureFanOut, functions: true},
+		{name: "bootstraps", measure: measureBootstraps, functions: true},
 	}
 }
 
@@ -39,6 +47,9 @@ type bench struct {
 func run(ctx context.Context, cfg config, chosen []figure, file string) error {
 	var err error
 	if cfg.regcast, err = filepath.Abs(cfg.regcast); err != nil {
+		return err
+	}
+	if cfg.lambda, err = filepath.Abs(cfg.lambda); err != nil {
 		return err
 	}
 	if _, err := os.Stat(cfg.regcast); err != nil {
@@ -56,10 +67,10 @@ func run(ctx context.Context, cfg config, chosen []figure, file string) error {
 	cfg.dir = dir
 	b := &bench{config: cfg}
 
-	rep := report{At: time.Now(), Machine: machine(), Disk: disk}
+	rep := report{At: time.Now(), Machine: machine(), Disk: disk, Load: [2]float64{loadAverage()}}
 	var errs []error
 	for _, f := range chosen {
-		b.say("%s", f.name)
+		b.say("%s (load %.2f)", f.name, loadAverage())
 		rows, err := f.measure(ctx, b)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
@@ -70,7 +81,7 @@ func run(ctx context.Context, cfg config, chosen []figure, file string) error {
 			break
 		}
 	}
-	rep.Regcast = b.version
+	rep.Regcast, rep.Load[1] = b.version, loadAverage()
 	errs = append(errs, rep.print(os.Stdout))
 	if file != "" {
 		data, err := json.MarshalIndent(rep, "", "  ")
@@ -146,6 +157,15 @@ func machine() string {
 	_ = unix.Uname(&u)
 	release, _, _ := bytes.Cut(u.Release[:], []byte{0})
 	return fmt.Sprintf("%d × %s, Linux %s", runtime.NumCPU(), model, release)
+}
+
+// loadAverage is the machine's load average of the last minute: how many threads run or want to, others' as well as ours.
+func loadAverage() float64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return math.NaN()
+	}
+	return float64(info.Loads[0]) / (1 << unix.SI_LOAD_SHIFT)
 }
 
 // diskOf names the file system of a folder: "on disk" means nothing in memory.

@@ -21,6 +21,14 @@ import (
 // process is a server under measurement.
 type process struct {
 	cmd *exec.Cmd
+	id  int // of one that another has started, which has no cmd
+}
+
+func (p *process) pid() int {
+	if p.cmd == nil {
+		return p.id
+	}
+	return p.cmd.Process.Pid
 }
 
 // cpu returns the CPU time that the process has used, in user and kernel, of all threads that it has or had: the process's own
@@ -28,7 +36,7 @@ type process struct {
 func (p *process) cpu() (time.Duration, error) {
 	const schedClock = 2 // CPUCLOCK_SCHED; the id is what clock_getcpuclockid(3) makes
 	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid)<<3|schedClock, &t); err != nil {
+	if err := unix.ClockGettime(int32(^p.pid())<<3|schedClock, &t); err != nil {
 		return 0, fmt.Errorf("CPU clock: %w", err)
 	}
 	return time.Duration(t.Nano()), nil
@@ -59,7 +67,7 @@ func (p *process) quiet(ctx context.Context) (time.Duration, error) {
 
 // resident returns the bytes of memory that the process holds.
 func (p *process) resident() (int64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.pid()))
 	if err != nil {
 		return 0, err
 	}
@@ -120,6 +128,7 @@ type regcast struct {
 	version string
 	said    bytes.Buffer // standard error
 	cancel  context.CancelFunc
+	killed  bool
 }
 
 // startRegcast starts the emulator on a free port and waits until it is healthy. Temporary files go to b.dir.
@@ -185,9 +194,15 @@ func (r *regcast) gone() bool {
 // stop ends it as Ctrl-C does, and waits. What it said is shown when it did not end well.
 func (r *regcast) stop() {
 	r.cancel()
-	if err := r.cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+	if err := r.cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) && !r.killed {
 		fmt.Fprintf(os.Stderr, "bench: regcast: stop: %v\n%s", err, r.said.Bytes())
 	}
+}
+
+// kill ends it at once; stop is still to be called.
+func (r *regcast) kill() {
+	r.killed = true
+	_ = r.cmd.Process.Kill() // it fails when the process is gone, which is as good
 }
 
 // open connects n sockets to path /ws of the default gateway.

@@ -64,16 +64,18 @@ func (r row) MarshalJSON() ([]byte, error) {
 
 // report is one run of the harness.
 type report struct {
-	At      time.Time `json:"at"`
-	Regcast string    `json:"regcast"` // its version
-	Machine string    `json:"machine"`
-	Disk    string    `json:"disk"`
-	Rows    []row     `json:"figures"`
+	At      time.Time  `json:"at"`
+	Regcast string     `json:"regcast"` // its version
+	Machine string     `json:"machine"`
+	Disk    string     `json:"disk"`
+	Load    [2]float64 `json:"load"` // of the machine in the minute before the run and before its end
+	Rows    []row      `json:"figures"`
 }
 
 // print writes the table, and below it what the figures need to be read right.
 func (r report) print(w io.Writer) error {
-	fmt.Fprintf(w, "regcast %s, %s, disk %s, %s\n", r.Regcast, r.Machine, r.Disk, r.At.UTC().Format("2006-01-02 15:04 MST"))
+	fmt.Fprintf(w, "regcast %s, %s, disk %s, %s, load %.2f before, %.2f at the end\n",
+		r.Regcast, r.Machine, r.Disk, r.At.UTC().Format("2006-01-02 15:04 MST"), r.Load[0], r.Load[1])
 	fmt.Fprint(w, "median of the rounds (least … greatest); KB = 1,000 bytes, MB = 1,000,000\n\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "figure\tyardstick\tours\tratio\ttarget\tmet")

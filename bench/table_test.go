@@ -47,13 +47,13 @@ func TestMet(t *testing.T) {
 func TestPrint(t *testing.T) {
 	is := is.New(t)
 	var out strings.Builder
-	is.NoErr(report{At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Regcast: "v1", Machine: "2 × X", Disk: "ext4", Rows: []row{
+	is.NoErr(report{At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Regcast: "v1", Machine: "2 × X", Disk: "ext4", Load: [2]float64{0.5, 2}, Rows: []row{
 		{Figure: "speed", Unit: "/s", Yardstick: &spread{10, 20, 30}, Ours: &spread{50000, 60000, 70000}, Ratio: &spread{3, 3, 3},
 			Target: atLeastTimes(4), Note: "how"},
 		{Figure: "size", Unit: "MB", Ours: &spread{12, 12, 12}, Target: atMost(40)},
 		{Figure: "more", Unit: "ms", Ours: &spread{-1, 0.5, 2}},
 	}}.print(&out))
-	is.Equal(out.String(), `regcast v1, 2 × X, disk ext4, 2026-01-02 03:04 UTC
+	is.Equal(out.String(), `regcast v1, 2 × X, disk ext4, 2026-01-02 03:04 UTC, load 0.50 before, 2.00 at the end
 median of the rounds (least … greatest); KB = 1,000 bytes, MB = 1,000,000
 
 figure     yardstick              ours                         ratio   target     met

@@ -127,12 +127,17 @@ type yardstick struct {
 	addr    netip.AddrPort
 }
 
-func startYardstick() (*yardstick, error) {
+func startYardstick() (*yardstick, error) { return startSelf(yardstickCommand) }
+
+// startPlain starts the yardstick of HTTP, which takes no orders.
+func startPlain() (*yardstick, error) { return startSelf(plainCommand) }
+
+func startSelf(command string) (*yardstick, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	y := &yardstick{process: process{cmd: exec.Command(self, yardstickCommand)}}
+	y := &yardstick{process: process{cmd: exec.Command(self, command)}}
 	if y.orders, err = y.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
