@@ -31,13 +31,9 @@ func TestWithoutItsPermissionBroadcastIsRefused(t *testing.T) {
 	is.True(ok)
 	file.Data = []byte(before + to + after)
 	clock := emulatortest.NewClock()
-	logs := &logs{t, make(chan [2]string, 100_000)}
+	logs := newLogs(t)
 	em := emulatortest.Start(t, emulator.Config{
-		Template: &emulator.Template{File: file, Dir: ".."}, Clock: clock, StrictAuth: true,
-		FunctionLog: func(function, line string) {
-			t.Logf("%s | %s", function, line)
-			logs.lines <- [2]string{function, line}
-		},
+		Template: &emulator.Template{File: file, Dir: ".."}, Clock: clock, StrictAuth: true, FunctionLog: logs.add,
 	})
 	em.Dial("/live?image=team/*")
 	digest := em.Push("team/app:v1")

@@ -32,16 +32,23 @@ type logs struct {
 	lines chan [2]string
 }
 
+func newLogs(t *testing.T) *logs { return &logs{t, make(chan [2]string, 100_000)} }
+
+func (l *logs) add(function, line string) {
+	l.t.Logf("%s | %s", function, line)
+	select {
+	case l.lines <- [2]string{function, line}:
+	default: // more than any test looks at
+	}
+}
+
 // stack is a template of these resources, with the logs of its functions. A test may change the configuration.
 func stack(t *testing.T, resources string, changes ...func(*emulator.Config)) (*emulatortest.Emulator, *logs) {
 	t.Helper()
-	l := &logs{t, make(chan [2]string, 100_000)}
+	l := newLogs(t)
 	cfg := emulator.Config{
-		Template: &emulator.Template{File: emulator.File{Name: "template.yaml", Data: []byte(head + resources)}, Dir: "testdata"},
-		FunctionLog: func(function, line string) {
-			t.Logf("%s | %s", function, line)
-			l.lines <- [2]string{function, line}
-		},
+		Template:    &emulator.Template{File: emulator.File{Name: "template.yaml", Data: []byte(head + resources)}, Dir: "testdata"},
+		FunctionLog: l.add,
 	}
 	for _, change := range changes {
 		change(&cfg)

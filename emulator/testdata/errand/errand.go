@@ -42,7 +42,7 @@ func Run(ctx context.Context, payload json.RawMessage) (any, error) {
 	case "panic":
 		panic("out of cheese")
 	case "hang":
-		fmt.Println("hanging")
+		fmt.Println("hanging", os.Getpid())
 		<-ctx.Done()
 		return nil, ctx.Err()
 	case "accept":
