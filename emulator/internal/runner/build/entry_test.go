@@ -162,7 +162,10 @@ func TestEntryPoints(t *testing.T) {
 		"Any":     {{`{"a":[1]}`, response + `[{"a":[1]},"x"]`}, {`"<"`, response + `"\u003c"`}},
 		"Plain":   {{`as it is`, response + `as it is`}},
 		"Mux": {{`{"httpMethod":"GET","path":"/hello/ann","headers":{}}`,
-			response + `{"statusCode":200,"headers":{"Content-Type":"text/plain; charset=utf-8"},"multiValueHeaders":{"Content-Type":["text/plain; charset=utf-8"]},"body":"ann","isBase64Encoded":false}`}},
+			response + `{"statusCode":200,"headers":{"Content-Type":"text/plain; charset=utf-8"},"multiValueHeaders":{"Content-Type":["text/plain; charset=utf-8"]},"body":"ann","isBase64Encoded":false}`},
+			// Behind a gateway the path may be the specification's, and url is the one that was sent.
+			{`{"httpMethod":"GET","url":"/hello/bob%2Feve?","path":"/hello/{name}","headers":{}}`,
+				response + `{"statusCode":200,"headers":{"Content-Type":"text/plain; charset=utf-8"},"multiValueHeaders":{"Content-Type":["text/plain; charset=utf-8"]},"body":"bob/eve","isBase64Encoded":false}`}},
 		"Web": {
 			{`{"httpMethod":"PUT","path":"/a b","headers":{"Host":"h","X-In":"one"},"multiValueHeaders":{"Host":["h"],"x-in":["two"]},` +
 				`"multiValueQueryStringParameters":{"q":["1","2"]},"requestContext":{"identity":{"sourceIp":"10.0.0.1"}},"body":"Ym9keQ==","isBase64Encoded":true}`,
