@@ -148,7 +148,7 @@ func lambdaRoute(r *http.Request) (name, what string, ok bool) {
 	return "", "", false
 }
 
-// find takes a name, a partial ARN (account:function:name) or an ARN, each with :qualifier behind it.
+// find takes a name, a partial ARN (account:function:name) or an ARN, each with :qualifier behind it; a logical id will do as a name.
 func (l *Lambda) find(text, qualifier string) (f template.Function, arn string, err error) {
 	parts := strings.Split(text, ":")
 	account := l.Account
@@ -173,6 +173,9 @@ func (l *Lambda) find(text, qualifier string) (f template.Function, arn string, 
 	}
 	all := l.Functions()
 	i := slices.IndexFunc(all, func(f template.Function) bool { return f.Name == parts[0] })
+	if i < 0 { // people know the template's name for it, and not the one that a deployment makes of that
+		i = slices.IndexFunc(all, func(f template.Function) bool { return f.LogicalID == parts[0] })
+	}
 	if i < 0 || account != l.Account || qualifier != "" && qualifier != latest {
 		return f, arn, noFunction(arn) // there are no versions and aliases here
 	}

@@ -32,7 +32,7 @@ func openLambda(t *testing.T, invoke func(name string, r runner.Request) (runner
 		Account: account, Region: "us-east-1",
 		Functions: func() []template.Function {
 			return []template.Function{{
-				Name: "f", ARN: functionARN + "f", Runtime: "provided.al2023", Handler: "bootstrap", Memory: 256, Timeout: 5 * time.Second, Architecture: "arm64",
+				LogicalID: "Fn", Name: "f", ARN: functionARN + "f", Runtime: "provided.al2023", Handler: "bootstrap", Memory: 256, Timeout: 5 * time.Second, Architecture: "arm64",
 				Env: map[string]string{"A": "1"}, Reserved: &two, DeadLetter: "arn:aws:sqs:us-east-1:" + account + ":dlq",
 			}}
 		},
@@ -55,7 +55,7 @@ func TestLambdaInvoke(t *testing.T) {
 		asked = r
 		return runner.Response{ID: r.ID, Payload: []byte(name + ` says <b>`), Log: []byte("END\n")}, nil
 	})
-	for _, name := range []string{"f", "f:$LATEST", account + ":function:f", functionARN + "f", functionARN + "f:$LATEST"} {
+	for _, name := range []string{"Fn", "f", "f:$LATEST", account + ":function:f", functionARN + "f", functionARN + "f:$LATEST"} {
 		out, err := c.Invoke(t.Context(), &lambda.InvokeInput{
 			FunctionName: sdk.String(name), Payload: []byte(`{"a":1}`), LogType: types.LogTypeTail, ClientContext: sdk.String(base64.StdEncoding.EncodeToString([]byte(`{"c":1}`))),
 		})
