@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -243,7 +244,8 @@ func (e *Emulator) defineFunctions(ctx context.Context, cfg Config) ([]trigger.T
 	}
 	for _, id := range cfg.Debug {
 		if !taken[id] {
-			errs = append(errs, fmt.Errorf("debug: there is no function %s; there is %s", id, strings.Join(slices.Sorted(maps.Keys(taken)), ", ")))
+			there := cmp.Or(strings.Join(slices.Sorted(maps.Keys(taken)), ", "), "none")
+			errs = append(errs, fmt.Errorf("debug: there is no function %s; there is %s", id, there))
 		}
 	}
 	if processes > 0 && e.local() == "" {

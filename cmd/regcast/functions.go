@@ -116,7 +116,10 @@ func setEnv(functions []emulator.CloudFunction, text string) error {
 			set = true
 		}
 	}
-	if !set {
+	switch {
+	case !set && id == "":
+		return usageError("--function-env: got %q, but there is no --function", text)
+	case !set:
 		return usageError("--function-env: got %q, but there is no --function %s", text, id)
 	}
 	return nil

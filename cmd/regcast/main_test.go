@@ -26,7 +26,14 @@ func TestMain(m *testing.M) {
 
 // The command line, as a user types it: testdata/*.txtar.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata"})
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(e *testscript.Env) error {
+		e.Setenv("GOCACHE", strings.TrimSpace(string(cache))) // scripts have no home, where it would be
+		return nil
+	}})
 }
 
 // listening is a command for the scripts: `listening N CMD…` connects `regcast listen --json --count N`, runs CMD once it is
