@@ -1,6 +1,7 @@
 package emulator_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -105,4 +106,26 @@ func event(t *testing.T, text string) ecr.Event {
 		t.Fatalf("%v: %s", err, text)
 	}
 	return e
+}
+
+// SAM points a function's events at the alias that it publishes, which here is the function itself.
+func TestARuleInvokesAnAlias(t *testing.T) {
+	is := is.New(t)
+	got := make(chan string, 1)
+	em, _ := stack(t, `
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      AutoPublishAlias: live
+      Events: {Pushes: {Type: EventBridgeRule, Properties: {Pattern: {source: [aws.ecr]}}}}
+`, func(cfg *emulator.Config) {
+		cfg.Functions = map[string]emulator.Function{"F": function(func(_ context.Context, payload []byte) ([]byte, error) {
+			got <- string(payload)
+			return []byte("null"), nil
+		})}
+	})
+	em.Push("team/app:v1")
+	em.Flush()
+	is.Equal(len(got), 1)
+	is.True(strings.Contains(<-got, `"team/app"`))
 }

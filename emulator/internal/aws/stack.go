@@ -242,7 +242,8 @@ func (s *Stack) queue(arn string) (template.Queue, bool) {
 }
 
 func (s *Stack) hasFunction(arn string) bool {
-	return slices.ContainsFunc(s.plan.Functions, func(f template.Function) bool { return f.ARN == arn })
+	_, ok := s.plan.Function(arn)
+	return ok
 }
 
 // send puts a message into the queue of an ARN.
@@ -251,15 +252,14 @@ func (s *Stack) send(ctx context.Context, arn string, m queue.Message) error {
 	return err
 }
 
-// invoke takes an event for the function of an ARN, asynchronously.
+// invoke takes an event for the function of an ARN, asynchronously. An alias is the function itself.
 func (s *Stack) invoke(ctx context.Context, arn string, payload []byte, events []string) error {
-	for _, f := range s.plan.Functions {
-		if f.ARN == arn {
-			_, err := s.async.Invoke(ctx, f.Name, runner.Request{Payload: payload}, events)
-			return err
-		}
+	f, ok := s.plan.Function(arn)
+	if !ok {
+		return runner.ErrNoFunction
 	}
-	return runner.ErrNoFunction
+	_, err := s.async.Invoke(ctx, f.Name, runner.Request{Payload: payload}, events)
+	return err
 }
 
 // Lambda serves the Invoke API for the stack's functions.
