@@ -55,6 +55,22 @@ func TestAFunctionThatCannotRunHere(t *testing.T) {
 	is.Equal(string(out), `"hi"`)
 }
 
+// A program of another language that nobody has built yet is no broken Go package, and no reason to run nothing at all.
+func TestAFunctionThatIsNotBuilt(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	is.NoErr(os.MkdirAll(filepath.Join(dir, "hello", "src"), 0o755))
+	is.NoErr(os.WriteFile(filepath.Join(dir, "hello", "Cargo.toml"), nil, 0o644))
+	var log bytes.Buffer
+	em := emulatortest.Start(t, emulator.Config{
+		Template: &emulator.Template{File: emulator.File{Name: "t.yaml", Data: []byte(strings.Replace(nodeTemplate, "nodejs20.x", "provided.al2023", 1))}, Dir: dir},
+		Logger:   slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	is.True(strings.Contains(log.String(), "t.yaml:4: Hello: every call of it fails: neither an executable named bootstrap nor a Go file is in "+filepath.Join(dir, "hello")))
+	_, err := em.Invoke(t.Context(), "Hello", nil)
+	is.True(errors.Is(err, emulator.ErrNoFunction))
+}
+
 func TestReadTemplateTakesWhatSamDeployTakes(t *testing.T) {
 	is := is.New(t)
 	dir := t.TempDir()

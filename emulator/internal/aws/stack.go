@@ -85,6 +85,9 @@ func (s *Stack) Functions() (fs map[string]runner.Function, missing map[string]s
 		case f.CodeURI == "":
 			why("not emulated: code that is not in a folder beside the template")
 		case strings.HasPrefix(f.Runtime, "provided") || f.Runtime == "go1.x":
+			if withoutGo(code) && !slices.ContainsFunc(executables, isFile) {
+				why("neither an executable named %s nor a Go file is in %s; build it, as `sam build` does", name, code)
+			}
 			def.Executables, def.Package = executables, code
 		case slices.ContainsFunc(executables, isFile):
 			def.Executables = executables
@@ -94,6 +97,12 @@ func (s *Stack) Functions() (fs map[string]runner.Function, missing map[string]s
 		fs[f.LogicalID] = def
 	}
 	return fs, missing
+}
+
+// withoutGo tells a folder that has no Go package in it; one that cannot be read is left to whoever builds it.
+func withoutGo(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return filepath.Ext(e.Name()) == ".go" })
 }
 
 func isFile(path string) bool {
