@@ -102,7 +102,7 @@ func TestCloseWaitsForAFunctionAndKeepsABatch(t *testing.T) {
 	closed := make(chan error, 1)
 	go func() { closed <- em.Close(context.Background()) }()
 	_, _ = io.Copy(io.Discard, res.Body) // it is cut off when the end has begun
-	clock.Advance(time.Minute) // the function's time is up
+	clock.Advance(time.Minute)           // the function's time is up
 	is.NoErr(<-closed)
 	logs.wait("Hang", "Task timed out")
 	for len(logs.lines) > 0 {
