@@ -148,6 +148,31 @@ func (d *DB) describeTimeToLive(r *nameRequest) (any, error) {
 	return map[string]any{"TimeToLiveDescription": out}, nil
 }
 
+// describeContinuousBackups tells that there are none, which can be said of every table: UpdateContinuousBackups is not emulated.
+func (d *DB) describeContinuousBackups(r *nameRequest) (any, error) {
+	if _, err := d.named(r.TableName); err != nil {
+		return nil, err
+	}
+	return map[string]any{"ContinuousBackupsDescription": map[string]any{
+		"ContinuousBackupsStatus":        "DISABLED",
+		"PointInTimeRecoveryDescription": map[string]any{"PointInTimeRecoveryStatus": "DISABLED"},
+	}}, nil
+}
+
+// listTags tells that there are none: TagResource is not emulated.
+func (d *DB) listTags(r *tagsRequest) (any, error) {
+	_, name, ok := strings.Cut(r.ResourceArn, ":table/")
+	if !ok {
+		return nil, invalid("ResourceArn: got " + r.ResourceArn + ", want the ARN of a table")
+	}
+	if _, err := d.named(&name); err != nil {
+		return nil, err
+	}
+	return map[string]any{"Tags": []any{}}, nil
+}
+
+type tagsRequest struct{ ResourceArn string }
+
 // describe is the table's description. The table is locked, or new.
 func (t *table) describe(status string) map[string]any {
 	var definitions []attributeDefinition

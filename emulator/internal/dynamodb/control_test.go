@@ -158,3 +158,20 @@ func TestWhatIsNotEmulatedSaysSo(t *testing.T) {
 		}
 	}
 }
+
+// Terraform's aws_dynamodb_table asks for both when it has made a table.
+func TestATableHasNoBackupsAndNoTags(t *testing.T) {
+	d := open(t, dynamodb.Options{})
+	backups, err := d.client.DescribeContinuousBackups(ctx, &sdk.DescribeContinuousBackupsInput{TableName: aws.String("connections")})
+	d.is.NoErr(err)
+	d.is.Equal(backups.ContinuousBackupsDescription.ContinuousBackupsStatus, types.ContinuousBackupsStatusDisabled)
+	table, err := d.client.DescribeTable(ctx, &sdk.DescribeTableInput{TableName: aws.String("connections")})
+	d.is.NoErr(err)
+	tags, err := d.client.ListTagsOfResource(ctx, &sdk.ListTagsOfResourceInput{ResourceArn: table.Table.TableArn})
+	d.is.NoErr(err)
+	d.is.Equal(len(tags.Tags), 0)
+	_, err = d.client.ListTagsOfResource(ctx, &sdk.ListTagsOfResourceInput{ResourceArn: aws.String("arn:aws:dynamodb:us-east-1:1:table/nothing")})
+	d.is.Equal(code(err), "ResourceNotFoundException")
+	_, err = d.client.ListTagsOfResource(ctx, &sdk.ListTagsOfResourceInput{ResourceArn: aws.String("nonsense")})
+	d.is.Equal(code(err), "ValidationException")
+}

@@ -79,6 +79,9 @@ func New(o Options) *DB {
 		"ListTables":         handle(d.listTables),
 		"UpdateTimeToLive":   handle(d.updateTimeToLive),
 		"DescribeTimeToLive": handle(d.describeTimeToLive),
+		// Terraform asks for both when it makes a table.
+		"DescribeContinuousBackups": handle(d.describeContinuousBackups),
+		"ListTagsOfResource":        handle(d.listTags),
 	}
 	return d
 }
