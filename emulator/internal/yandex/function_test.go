@@ -251,6 +251,7 @@ func TestTheAnswersOfAFunction(t *testing.T) {
 		is := is.New(t)
 		is.Equal(a.status, 502)
 		is.True(strings.Contains(a.body, `"errorMessage":"Malformed serverless function response: `))
+		is.True(!strings.Contains(a.body, "Go ")) // no word of what we are made of
 	}
 }
 

@@ -1,8 +1,10 @@
 package yandex
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 )
@@ -27,7 +29,11 @@ func readAnswer(payload []byte) (answer, error) {
 		IsBase64Encoded   bool                `json:"isBase64Encoded"`
 	}
 	if err := json.Unmarshal(payload, &told); err != nil {
-		return malformed(err.Error())
+		var wrong *json.UnmarshalTypeError
+		if !errors.As(err, &wrong) {
+			return malformed(err.Error())
+		}
+		return malformed(fmt.Sprintf("got a JSON %s as %s", wrong.Value, cmp.Or(wrong.Field, "the whole, want an object")))
 	}
 	if told == nil {
 		return malformed("got null, want an object")
