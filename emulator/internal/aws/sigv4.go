@@ -301,7 +301,7 @@ func (c *Cloud) judge(r *http.Request, body []byte, service string, needs ...per
 	s, bad := ParseSignature(r)
 	if !c.o.StrictAuth {
 		if bad != nil {
-			c.warnOnce("an " + bad.Type + " was let pass: a request was not signed as AWS demands, which would refuse it (--strict-auth does)")
+			c.warnOnce("a request that is not signed as AWS demands was served; AWS refuses it with " + bad.Type + ", and so does --strict-auth")
 		}
 		return nil
 	}
