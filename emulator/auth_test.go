@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
+	lambdaapi "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/matryer/is"
 
 	"github.com/regcast/regcast/emulator"
@@ -86,4 +89,69 @@ func TestStrictAuthRefuses(t *testing.T) {
 		&apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("signed")})
 	is.NoErr(err)
 	is.Equal(string(ws.Read()), "signed") // and nothing before it
+}
+
+// Queues and functions are kept as connections and tables are: who signs may do what its policies say, and who does not sign nothing.
+func TestStrictAuthKeepsQueuesAndFunctions(t *testing.T) {
+	is := is.New(t)
+	em, _ := stack(t, `
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: work}}
+  Echo: {Type: AWS::Serverless::Function, Properties: {FunctionName: echo}}
+  Poor: {Type: AWS::Serverless::Function, Properties: {FunctionName: poor}}
+  Rich:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: rich
+      Policies:
+        - SQSSendMessagePolicy: {QueueName: !GetAtt Queue.QueueName}
+        - LambdaInvokePolicy: {FunctionName: !Ref Echo}
+`, func(cfg *emulator.Config) { cfg.StrictAuth = true })
+	unsigned := func(path, target string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, em.URL()+path, strings.NewReader(`{"QueueUrl":"http://localhost/123456789012/work","MessageBody":"x"}`))
+		is.NoErr(err)
+		req.Header.Set("X-Amz-Target", target)
+		res, err := em.Client().Do(req)
+		is.NoErr(err)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		is.NoErr(err)
+		return res.StatusCode, string(body)
+	}
+	for path, target := range map[string]string{"/": "AmazonSQS.SendMessage", "/2015-03-31/functions/echo/invocations": ""} {
+		status, body := unsigned(path, target)
+		is.Equal(status, http.StatusForbidden)
+		is.True(strings.Contains(body, "Missing Authentication Token"))
+	}
+	key := func(id string) aws.CredentialsProvider { // of a function
+		for _, variable := range ask[[]string](t, em, id, `{"do":"environment"}`) {
+			if key, ok := strings.CutPrefix(variable, "AWS_ACCESS_KEY_ID="); ok {
+				return credentials.NewStaticCredentialsProvider(key, "regcast", "regcast")
+			}
+		}
+		t.Fatalf("%s has no key", id)
+		return nil
+	}
+	cfg := user(t, em)
+	for who, keys := range map[string]aws.CredentialsProvider{"": cfg.Credentials, "Rich": key("Rich"), "Poor": key("Poor")} {
+		queues := sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Credentials = keys })
+		functions := lambdaapi.NewFromConfig(cfg, func(o *lambdaapi.Options) { o.Credentials = keys })
+		_, sent := queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &em.Queues()[0].URL, MessageBody: aws.String("x")})
+		_, batch := queues.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{
+			QueueUrl: &em.Queues()[0].URL, Entries: []sqstypes.SendMessageBatchRequestEntry{{Id: aws.String("1"), MessageBody: aws.String("x")}},
+		})
+		_, invoked := functions.Invoke(t.Context(), &lambdaapi.InvokeInput{FunctionName: aws.String("echo"), Payload: []byte(`{"do":"echo"}`)})
+		_, other := functions.Invoke(t.Context(), &lambdaapi.InvokeInput{FunctionName: aws.String("poor"), Payload: []byte(`{"do":"echo"}`)})
+		_, purged := queues.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: &em.Queues()[0].URL})
+		refused := func(err error) bool {
+			return err != nil && strings.Contains(err.Error(), "is not authorized to perform: ")
+		}
+		got := []bool{refused(sent), refused(batch), refused(invoked), refused(other), refused(purged)}
+		want := map[string][]bool{
+			"": {false, false, false, false, false}, "Rich": {false, false, false, true, true}, "Poor": {true, true, true, true, true},
+		}[who]
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: refused %v, want %v: %v, %v, %v, %v, %v", who, got, want, sent, batch, invoked, other, purged)
+		}
+	}
 }

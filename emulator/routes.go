@@ -53,9 +53,12 @@ func (e *Emulator) called(r *http.Request) http.HandlerFunc {
 		}
 		return e.tables.ServeHTTP
 	case strings.HasPrefix(target, aws.SQSTarget):
+		if e.aws != nil {
+			return e.aws.Queues(e.sqs).ServeHTTP
+		}
 		return e.sqs.ServeHTTP
 	case e.stack != nil && strings.HasPrefix(path, aws.LambdaPath):
-		return e.stack.Lambda().ServeHTTP
+		return e.aws.Functions(e.stack.Lambda()).ServeHTTP
 	case strings.HasPrefix(path, "/apigateways/websocket/"):
 		return e.cloud.ServeConnections
 	case strings.HasPrefix(path, "/computeMetadata/"):
