@@ -14,11 +14,11 @@ import (
 func newTrace(env environment) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "trace EVENT-ID",
-		Short: "Print the walk of one event, from its record to the sockets",
+		Use:   "trace EVENT-ID…",
+		Short: "Print the walks of events, each from its record to the sockets",
 		Example: `  regcast trace $(regcast emit create-image-tag --image ubuntu --tag 22.04)
   regcast trace crp0123456789abcdefg --json`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 	}
 	find := urlFlag(c, env)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -27,22 +27,34 @@ func newTrace(env environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		res, err := regcast.do(cmd.Context(), "GET", "/_regcast/events/"+url.PathEscape(args[0]), nil)
-		if err != nil {
-			return err
+		for i, id := range args {
+			if i > 0 && !asJSON {
+				fmt.Fprintln(cmd.OutOrStdout())
+			}
+			if err := trace(cmd, regcast, id, asJSON); err != nil {
+				return err
+			}
 		}
-		defer res.Body.Close()
-		if asJSON {
-			_, err := io.Copy(cmd.OutOrStdout(), res.Body)
-			return err
-		}
-		var t emulator.Trace
-		if err := json.NewDecoder(res.Body).Decode(&t); err != nil {
-			return fmt.Errorf("trace: answer: %w", err)
-		}
-		return printTrace(cmd.OutOrStdout(), t)
+		return nil
 	}
 	return c
+}
+
+func trace(cmd *cobra.Command, regcast client, id string, asJSON bool) error {
+	res, err := regcast.do(cmd.Context(), "GET", "/_regcast/events/"+url.PathEscape(id), nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if asJSON {
+		_, err := io.Copy(cmd.OutOrStdout(), res.Body)
+		return err
+	}
+	var t emulator.Trace
+	if err := json.NewDecoder(res.Body).Decode(&t); err != nil {
+		return fmt.Errorf("trace: answer: %w", err)
+	}
+	return printTrace(cmd.OutOrStdout(), t)
 }
 
 func printTrace(w io.Writer, t emulator.Trace) error {
