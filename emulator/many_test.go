@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/matryer/is"
 
+	"github.com/regcast/regcast/emulator"
 	words "github.com/regcast/regcast/events/yandex"
 )
 
@@ -42,6 +43,33 @@ func TestTwoHundredInvocationsAtOnce(t *testing.T) {
 	is.Equal(info.Errors, uint64(0))
 	is.Equal(info.Throttled, uint64(0))
 	is.Equal(info.InFlight, 0)
+}
+
+// They are all at work at the same time: each of them waits for the last.
+func TestTwoHundredHandlersAtWork(t *testing.T) {
+	is := is.New(t)
+	const many = 200
+	var arrived sync.WaitGroup
+	arrived.Add(many)
+	meet := function(func(_ context.Context, payload []byte) ([]byte, error) {
+		arrived.Done()
+		arrived.Wait()
+		return payload, nil
+	})
+	em, _ := stack(t, "  Meet: {Type: AWS::Serverless::Function, Properties: {FunctionName: meet}}\n", func(cfg *emulator.Config) {
+		cfg.Functions = map[string]emulator.Function{"Meet": meet}
+	})
+	api := lambdaapi.NewFromConfig(user(t, em))
+	failed := make(chan error, many)
+	for range many {
+		go func() {
+			_, err := api.Invoke(t.Context(), &lambdaapi.InvokeInput{FunctionName: aws.String("meet")})
+			failed <- err
+		}()
+	}
+	for range many {
+		is.NoErr(<-failed)
+	}
 }
 
 // A hundred clients connect at once, each through the process of $connect, and every one of them gets the push.

@@ -3,7 +3,9 @@ package emulator_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -173,4 +175,56 @@ func TestABatchFailsWithItsFunction(t *testing.T) {
 	clock.Advance(10 * time.Minute)
 	em.Flush()
 	is.Equal(len(tries), 0)
+}
+
+// A process that dies over a batch, by itself or by a signal, takes nothing with it: the batch comes again, and what kills every
+// process is a dead letter in the end.
+func TestAProcessDiesOverABatch(t *testing.T) {
+	is := is.New(t)
+	clock := emulatortest.NewClock()
+	em, logs := stack(t, `
+  Dead: {Type: AWS::SQS::Queue}
+  Exits: {Type: AWS::SQS::Queue, Properties: {QueueName: exits, VisibilityTimeout: 60, RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}}}
+  Hangs: {Type: AWS::SQS::Queue, Properties: {QueueName: hangs, VisibilityTimeout: 60, RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}}}
+  Exit:
+    Type: AWS::Serverless::Function
+    Properties: {Environment: {Variables: {DO: exit}}, Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt Exits.Arn}}}}
+  Hang:
+    Type: AWS::Serverless::Function
+    Properties: {Environment: {Variables: {DO: hang}}, Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt Hangs.Arn}}}}
+Outputs:
+  Dead: {Value: !Ref Dead}
+`, func(cfg *emulator.Config) { cfg.Clock = clock })
+	queues := sqs.NewFromConfig(user(t, em))
+	for _, q := range em.Queues() {
+		if q.URL != em.Outputs()["Dead"] {
+			_, err := queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &q.URL, MessageBody: aws.String(q.Name)})
+			is.NoErr(err)
+		}
+	}
+	for range 2 {
+		line := logs.wait("Hang", "hanging ")
+		pid, err := strconv.Atoi(strings.TrimPrefix(line, "hanging "))
+		is.NoErr(err)
+		process, err := os.FindProcess(pid)
+		is.NoErr(err)
+		is.NoErr(process.Kill())
+		_ = process.Release()
+		em.Flush()
+		clock.Advance(time.Minute)
+	}
+	em.Flush()
+	var dead []string
+	for range 2 {
+		got, err := queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(em.Outputs()["Dead"]), WaitTimeSeconds: 20})
+		is.NoErr(err)
+		is.Equal(len(got.Messages), 1)
+		dead = append(dead, *got.Messages[0].Body)
+	}
+	slices.Sort(dead)
+	is.Equal(dead, []string{"exits", "hangs"})
+	for _, f := range em.Functions() {
+		is.Equal(f.Invocations, uint64(2))
+		is.Equal(f.Errors, uint64(2))
+	}
 }

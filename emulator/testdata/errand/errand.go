@@ -41,6 +41,10 @@ func Run(ctx context.Context, payload json.RawMessage) (any, error) {
 		return nil, &NoOrder{7}
 	case "panic":
 		panic("out of cheese")
+	case "exit":
+		fmt.Printf("leaving %s\n", payload)
+		os.Exit(3)
+		return nil, nil
 	case "hang":
 		fmt.Println("hanging", os.Getpid())
 		<-ctx.Done()
