@@ -2,9 +2,11 @@ package emulator_test
 
 import (
 	"encoding/json"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -154,4 +156,22 @@ func TestStrictAuthKeepsQueuesAndFunctions(t *testing.T) {
 			t.Errorf("%q: refused %v, want %v: %v, %v, %v, %v, %v", who, got, want, sent, batch, invoked, other, purged)
 		}
 	}
+}
+
+// Clients of DynamoDB check the sum of every answer, refusals too, and print the request's id.
+func TestARefusalOfATableIsSummed(t *testing.T) {
+	is := is.New(t)
+	em, _ := stack(t, sockets, handlers(make(chan string, 10)), func(cfg *emulator.Config) { cfg.StrictAuth = true })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, em.URL(), strings.NewReader(`{}`))
+	is.NoErr(err)
+	req.Header.Set("X-Amz-Target", "DynamoDB_20120810.ListTables")
+	res, err := em.Client().Do(req)
+	is.NoErr(err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	is.NoErr(err)
+	is.Equal(res.StatusCode, http.StatusBadRequest)
+	is.True(strings.Contains(string(body), "MissingAuthenticationToken"))
+	is.Equal(res.Header.Get("X-Amz-Crc32"), strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
+	is.Equal(len(res.Header.Get("X-Amzn-Requestid")), len("00000000-0000-0000-0000-000000000000"))
 }

@@ -3,10 +3,12 @@ package aws
 import (
 	"bytes"
 	"encoding/json"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -29,11 +31,12 @@ func (c *Cloud) Tables(next http.Handler) http.Handler {
 		}
 		operation := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), TablesTarget)
 		if denied := c.judge(r, body, "dynamodb", c.tablePermissions(operation, body)...); denied != nil {
+			answer := encode(map[string]string{"__type": "com.amazon.coral.service#" + denied.Type, "message": denied.Message})
 			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+			w.Header().Set("x-amzn-RequestId", newRequestID())
+			w.Header().Set("x-amz-crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10)) // the Go SDK warns where it is missing
 			w.WriteHeader(http.StatusBadRequest)
-			_, _ = w.Write(encode(map[string]string{
-				"__type": "com.amazon.coral.service#" + denied.Type, "message": denied.Message,
-			}))
+			_, _ = w.Write(answer) // a client that has gone needs no answer
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
