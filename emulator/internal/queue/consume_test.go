@@ -165,7 +165,7 @@ func TestFailedMessagesComeAgain(t *testing.T) {
 		h := handled{began: time.Now()}
 		_, err := q.Consume(queue.Consumer{Name: "f", Queue: "q", Handle: func(_ context.Context, rs []queue.Received) ([]string, error) {
 			h.take(rs)
-			<-time.After(5 * time.Second)
+			<-time.After(5*time.Second + time.Microsecond) // which nobody wants to read
 			switch rs[0].Receives {
 			case 1:
 				return nil, errors.New("not today")
@@ -187,8 +187,8 @@ func TestFailedMessagesComeAgain(t *testing.T) {
 		is.Equal(bodies(take(t, q, "dlq", 9)), "b")
 		told := trace.find(events.StepWaiting)
 		is.Equal(told[0], "3 messages failed: not today; visible again in 25s")
-		is.Equal(told[1], "1 messages failed: the handler named them as failed; visible again in 25s")
-		is.True(strings.HasPrefix(told[2], "1 messages failed: panic: at all"))
+		is.Equal(told[1], "1 message failed: the handler named it as failed; visible again in 25s")
+		is.True(strings.HasPrefix(told[2], "1 message failed: panic: at all"))
 		is.Equal(trace.find(events.StepDelivered), []string{"2 of 3 messages handled in 5s"})
 	})
 }

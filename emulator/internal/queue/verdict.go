@@ -77,10 +77,14 @@ func (v *verdict) tell() {
 		q.step(events.StepDelivered, v.c.Name, v.now, fmt.Sprintf("%d of %d messages handled in %v", n, n+len(v.resting), v.took.Round(10*time.Microsecond)), data, v.good...)
 	}
 	if n := len(v.resting); n > 0 {
-		why := "the handler named them as failed"
+		what, why := "messages", "the handler named them as failed"
+		if n == 1 {
+			what, why = "message", "the handler named it as failed"
+		}
 		if v.err != nil {
 			why = v.err.Error()
 		}
-		q.step(events.StepWaiting, v.c.Name, v.now, fmt.Sprintf("%d messages failed: %s; visible again in %v", n, why, v.until.Sub(v.now)), data, v.resting...)
+		q.step(events.StepWaiting, v.c.Name, v.now, fmt.Sprintf("%d %s failed: %s; visible again in %v", n, what, why,
+			v.until.Sub(v.now).Round(time.Millisecond)), data, v.resting...)
 	}
 }
