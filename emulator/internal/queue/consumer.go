@@ -32,7 +32,7 @@ type Consumer struct {
 	// Handle returns the ids of the messages that failed; the others are deleted. With an error, or an id that is not in the batch, all
 	// have failed. What failed becomes visible again as the queue's Backoff and Visibility say; see Later and GiveUp for other ways. In a FIFO
 	// queue nothing of a group is handed on before its first failed message is dealt with. A panic is an error. ctx ends when Close runs
-	// out of time.
+	// out of time: what fails after that counts as never received, and comes again at once after a restart.
 	Handle func(ctx context.Context, batch []Received) (failed []string, err error)
 }
 
@@ -272,8 +272,12 @@ func (c *consumer) handle(batch []Received) {
 	c.running--
 	c.line.advance(now)
 	v := verdict{c: c, now: now, took: now.Sub(began), err: err}
-	errors.As(err, &v.later)
-	errors.As(err, &v.giveUp)
+	if err != nil && q.handling.Err() != nil { // Close has cut it off: as if the process had been killed
+		v.later = &Later{Err: err}
+	} else {
+		errors.As(err, &v.later)
+		errors.As(err, &v.giveUp)
+	}
 	for i := range batch {
 		v.judge(&batch[i], err != nil || bad[batch[i].ID])
 	}

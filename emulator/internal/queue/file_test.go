@@ -259,3 +259,35 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// A handler that Close cuts off has not failed: after a restart the message is there at once, and that receive does not count.
+func TestWhatCloseCutsOffComesAgainAtOnce(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	got := make(chan queue.Received, 1)
+	life := func() *queue.Queues {
+		t.Helper()
+		q, err := queue.New(queue.Options{Dir: dir})
+		is.NoErr(err)
+		is.NoErr(q.Set(queue.Queue{Name: "dead"}))
+		is.NoErr(q.Set(queue.Queue{Name: "q", Visibility: time.Hour, MaxReceives: 1, DeadLetter: "dead"}))
+		_, err = q.Consume(queue.Consumer{Name: "f", Queue: "q", Handle: func(ctx context.Context, batch []queue.Received) ([]string, error) {
+			got <- batch[0]
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		is.NoErr(err)
+		return q
+	}
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	q := life()
+	send(t, q, "q", "a")
+	for range 3 {
+		is.Equal((<-got).Receives, 1)
+		is.NoErr(q.Close(now))
+		q = life()
+	}
+	is.Equal((<-got).Receives, 1)
+	is.NoErr(q.Close(now))
+}
