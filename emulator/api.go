@@ -36,6 +36,7 @@ func (e *Emulator) api() http.Handler {
 		{"GET", "/_regcast/connections", list("connections", e.Connections)},
 		{"GET", "/_regcast/functions", list("functions", e.Functions)},
 		{"GET", "/_regcast/queues", list("queues", e.Queues)},
+		{"GET", "/_regcast/tables", list("tables", e.Tables)},
 		{"GET", "/_regcast/apis", list("apis", e.APIs)},
 		{"GET", "/_regcast/outputs", list("outputs", e.Outputs)},
 	} {

@@ -27,7 +27,7 @@ import (
 
 // The functions' side of the house: what runs them, what they call, and what stands between them and the world.
 
-// ErrNoFunction says that Invoke was given a name that no function has.
+// ErrNoFunction says that Invoke, or Config.Debug, was given a name that no function has.
 var ErrNoFunction = runner.ErrNoFunction
 
 // FunctionError is what Invoke returns when the function itself failed.
@@ -42,6 +42,12 @@ func (e *FunctionError) Error() string { return fmt.Sprintf("function %s: %s", e
 func (e *Emulator) Invoke(ctx context.Context, function string, payload []byte) ([]byte, error) {
 	r, err := e.runner.Invoke(ctx, e.functionName(function), runner.Request{Payload: payload})
 	switch {
+	case errors.Is(err, ErrNoFunction):
+		var ids []string
+		for _, f := range e.Functions() {
+			ids = append(ids, f.ID)
+		}
+		return nil, fmt.Errorf("invoke %s: %w; there is %s", function, ErrNoFunction, cmp.Or(strings.Join(ids, ", "), "none"))
 	case err != nil:
 		return nil, fmt.Errorf("invoke %s: %w", function, err)
 	case r.FunctionError != "":
@@ -204,6 +210,20 @@ func (e *Emulator) localize(value string) string {
 // defineFunctions makes everything that the configuration names: what is built from source is built now. It returns the triggers of
 // the template's rules.
 func (e *Emulator) defineFunctions(ctx context.Context, cfg Config) ([]trigger.Trigger, error) {
+	var fs map[string]runner.Function // of the template
+	if e.stack != nil {
+		var missing map[string]string
+		fs, missing = e.stack.Functions()
+		for _, id := range slices.Sorted(maps.Keys(missing)) {
+			if cfg.Functions[id] == nil {
+				e.warn(missing[id])
+				delete(fs, id)
+			}
+		}
+	}
+	if err := checkDebug(cfg, fs); err != nil {
+		return nil, err
+	}
 	var errs []error
 	processes := 0
 	taken := map[string]bool{}
@@ -222,15 +242,8 @@ func (e *Emulator) defineFunctions(ctx context.Context, cfg Config) ([]trigger.T
 			errs = append(errs, err)
 		}
 	}
-	if e.stack != nil {
-		fs, missing := e.stack.Functions()
-		for _, id := range slices.Sorted(maps.Keys(fs)) {
-			if why, ok := missing[id]; ok && cfg.Functions[id] == nil {
-				e.warn(why)
-				continue
-			}
-			set(id, fs[id])
-		}
+	for _, id := range slices.Sorted(maps.Keys(fs)) {
+		set(id, fs[id])
 	}
 	for _, f := range cfg.CloudFunctions {
 		set(f.ID, runner.Function{
@@ -239,13 +252,12 @@ func (e *Emulator) defineFunctions(ctx context.Context, cfg Config) ([]trigger.T
 	}
 	for _, id := range slices.Sorted(maps.Keys(cfg.Functions)) {
 		if !taken[id] {
+			for other := range taken {
+				if strings.EqualFold(id, other) {
+					e.warn(fmt.Sprintf("Config.Functions: %s is a function of its own beside %s, which it does not replace: the names differ", id, other))
+				}
+			}
 			set(id, runner.Function{Name: id})
-		}
-	}
-	for _, id := range cfg.Debug {
-		if !taken[id] {
-			there := cmp.Or(strings.Join(slices.Sorted(maps.Keys(taken)), ", "), "none")
-			errs = append(errs, fmt.Errorf("debug: there is no function %s; there is %s", id, there))
 		}
 	}
 	if processes > 0 && e.local() == "" {
@@ -258,6 +270,18 @@ func (e *Emulator) defineFunctions(ctx context.Context, cfg Config) ([]trigger.T
 		return nil, nil
 	}
 	return e.stack.Load(e.aws)
+}
+
+// checkDebug tells of a name to debug that no function has, before anything is built.
+func checkDebug(cfg Config, fs map[string]runner.Function) error {
+	ids := slices.AppendSeq(functionIDs(cfg), maps.Keys(fs))
+	slices.Sort(ids)
+	for _, id := range cfg.Debug {
+		if !slices.Contains(ids, id) {
+			return fmt.Errorf("debug %s: %w; there is %s", id, ErrNoFunction, cmp.Or(strings.Join(slices.Compact(ids), ", "), "none"))
+		}
+	}
+	return nil
 }
 
 // functionIDs lists what Yandex Cloud's triggers and gateways may invoke.

@@ -1,19 +1,18 @@
 package emulator
 
 import (
-	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/aws"
-	"github.com/regcast/regcast/emulator/internal/trigger"
 )
 
 // TriggerInfo is a trigger and what it has done since the start.
 type TriggerInfo struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
-	Summary   string    `json:"summary"` // what it matches, for people
+	Summary   string    `json:"summary"` // what it wants and where that goes, for people
 	Paused    bool      `json:"paused,omitempty"`
 	Waiting   int       `json:"waiting"`      // events in the open batch
 	Due       time.Time `json:"due,omitzero"` // when the open batch goes
@@ -27,23 +26,11 @@ func (e *Emulator) Triggers() []TriggerInfo {
 	var infos []TriggerInfo
 	for _, s := range e.triggers.Triggers() {
 		infos = append(infos, TriggerInfo{
-			ID: s.Trigger.ID, Name: s.Trigger.Name, Summary: summary(s.Trigger), Paused: s.Trigger.Paused,
+			ID: s.Trigger.ID, Name: s.Trigger.Name, Summary: s.Trigger.About, Paused: s.Trigger.Paused,
 			Waiting: s.Waiting, Due: s.Due, Matched: s.Matched, Delivered: s.Delivered, Lost: s.Lost,
 		})
 	}
 	return infos
-}
-
-func summary(t trigger.Trigger) string {
-	registry := t.Match.Registry
-	if registry == "" {
-		registry = "any registry"
-	}
-	window := "one event a message"
-	if t.Window.Count > 1 {
-		window = fmt.Sprintf("up to %d events a message, sent after %s at the latest", t.Window.Count, t.Window.Cutoff)
-	}
-	return fmt.Sprintf("%s of %s, %s", strings.Join(t.Match.Types, ", "), registry, window)
 }
 
 // GatewayInfo is a gateway.
@@ -118,6 +105,7 @@ type FunctionInfo struct {
 	ID          string `json:"id"`                   // in Yandex Cloud, or the logical id in the template
 	Name        string `json:"name"`                 // as the cloud has it
 	Executable  string `json:"executable,omitempty"` // none when it runs in this process
+	Built       bool   `json:"built,omitempty"`      // from source, by regcast
 	Processes   int    `json:"processes"`
 	InFlight    int    `json:"in_flight"`
 	Invocations uint64 `json:"invocations"`
@@ -131,8 +119,26 @@ func (e *Emulator) Functions() []FunctionInfo {
 	for _, f := range e.runner.Functions() {
 		infos = append(infos, FunctionInfo{
 			ID: e.functionID(f.Name), Name: f.Name, Executable: f.Executable, Processes: f.Environments,
+			Built:    strings.HasPrefix(f.Executable, e.folder.functions()+string(filepath.Separator)),
 			InFlight: f.InFlight, Invocations: f.Invocations, Errors: f.Errors, Throttled: f.Throttled,
 		})
+	}
+	return infos
+}
+
+// TableInfo is a table of DynamoDB.
+type TableInfo struct {
+	ID   string `json:"id"` // logical id in the template
+	Name string `json:"name"`
+}
+
+// Tables returns the tables of the template.
+func (e *Emulator) Tables() []TableInfo {
+	infos := []TableInfo{}
+	if e.plan != nil {
+		for _, t := range e.plan.Tables {
+			infos = append(infos, TableInfo{ID: t.LogicalID, Name: t.Name})
+		}
 	}
 	return infos
 }

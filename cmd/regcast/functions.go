@@ -35,7 +35,7 @@ type functionFlags struct {
 func (f *functionFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.template, "template", "", "run an AWS deployment from a SAM or CloudFormation `FILE`; samconfig.toml beside it is read as `sam deploy` does")
 	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "values for the template's parameters, `'Key=Value …'` (repeatable)")
-	flags.StringVar(&f.configEnv, "config-env", "default", "the `ENVIRONMENT` of samconfig.toml to read")
+	flags.StringVar(&f.configEnv, "config-env", "", "the `ENVIRONMENT` of samconfig.toml to read (default: default)")
 	flags.StringVar(&f.stack, "stack-name", "", "`NAME` of the template's stack (default: samconfig's, or regcast)")
 	flags.StringVar(&f.region, "region", "", "the AWS `REGION` (default: samconfig's, or us-east-1)")
 	flags.StringArrayVar(&f.functions, "function", nil, "run a Go function of Yandex Cloud from source, `ID=FOLDER:ENTRYPOINT` (repeatable)")
@@ -44,7 +44,7 @@ func (f *functionFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.timeout, "function-timeout", 3*time.Second, "`TIMEOUT` of the functions of --function")
 	flags.StringArrayVar(&f.debug, "debug", nil, "start this `FUNCTION` (logical id in the template, or --function's id) under a debugger that waits for you (repeatable)")
 	flags.BoolVar(&f.noWatch, "no-watch", false, "do not build functions anew when their source changes")
-	flags.BoolVar(&f.strictAuth, "strict-auth", false, "check the signatures of requests to AWS's APIs and what the functions' policies allow")
+	flags.BoolVar(&f.strictAuth, "strict-auth", false, "check the signatures of requests to AWS's APIs and what the functions' policies allow; you sign with key id regcast and secret regcast")
 	flags.BoolVar(&f.lazyTTL, "lazy-ttl", false, "leave expired items of DynamoDB tables readable, as the cloud may for days")
 	flags.BoolVar(&f.fragment, "fragment-frames", false, "send what is posted to AWS's connections in several frames, as the cloud does now and then")
 }
@@ -63,8 +63,8 @@ func (f *functionFlags) config(cfg *emulator.Config, stderr io.Writer) error {
 			t.Region = f.region
 		}
 		cfg.Template = t
-	} else if len(f.overrides) > 0 || f.stack != "" {
-		return usageError("--parameter-overrides and --stack-name go with --template")
+	} else if len(f.overrides) > 0 || f.configEnv != "" || f.stack != "" || f.region != "" {
+		return usageError("--parameter-overrides, --config-env, --stack-name and --region go with --template")
 	}
 	for _, text := range f.functions {
 		fn, err := parseFunction(text)

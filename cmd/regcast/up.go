@@ -144,7 +144,7 @@ func up(ctx context.Context, f upFlags, asJSON bool, stdout, stderr io.Writer) e
 	if asJSON {
 		err = json.NewEncoder(stdout).Encode(map[string]any{
 			"url": em.URL(), "version": version(), "defaults": em.Defaults(), "gateways": em.Gateways(), "triggers": em.Triggers(),
-			"apis": em.APIs(), "functions": em.Functions(), "queues": em.Queues(), "outputs": em.Outputs(),
+			"apis": em.APIs(), "functions": em.Functions(), "queues": em.Queues(), "tables": em.Tables(), "outputs": em.Outputs(),
 		})
 	} else {
 		err = printPanel(stdout, em, taken, f.data)
@@ -213,13 +213,29 @@ func printPanel(out io.Writer, em *emulator.Emulator, taken, data string) error 
 		fmt.Fprintf(w, "  API      %s at %s, routes %s\n", a.ID, strings.Join(a.URLs, " "), strings.Join(a.Routes, " "))
 	}
 	for _, t := range em.Triggers() {
-		fmt.Fprintf(w, "  trigger  %s %s: %s\n", t.ID, t.Name, t.Summary)
+		id := t.ID
+		if id != t.Name && !strings.HasPrefix(id, "arn:") { // an ARN has the name in it
+			id += " " + t.Name
+		} else {
+			id = t.Name
+		}
+		fmt.Fprintf(w, "  trigger  %s: %s\n", id, t.Summary)
 	}
 	for _, q := range em.Queues() {
 		fmt.Fprintf(w, "  queue    %s\n", q.URL)
 	}
+	for _, t := range em.Tables() {
+		fmt.Fprintf(w, "  table    %s = %s\n", t.ID, t.Name)
+	}
 	for _, f := range em.Functions() {
-		fmt.Fprintf(w, "  function %s: %s\n", f.ID, f.Executable)
+		name, from := f.ID, f.Executable
+		if f.Name != f.ID {
+			name += " = " + f.Name
+		}
+		if f.Built {
+			from = "built from source"
+		}
+		fmt.Fprintf(w, "  function %s, %s\n", name, from)
 	}
 	outputs := em.Outputs()
 	for _, name := range slices.Sorted(maps.Keys(outputs)) {

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -98,11 +99,26 @@ func CompileRule(r template.Rule, w RuleWiring) (t trigger.Trigger, ok bool, war
 			Target: &ruleTarget{target, r, w},
 		})
 	}
+	t.About = about(r, t.Actions)
 	if len(t.Actions) == 0 {
 		warn("the rule %s does nothing here: it has no target that is emulated", r.LogicalID)
 		return t, false, warnings, nil
 	}
 	return t, true, warnings, nil
+}
+
+// about says what a rule does.
+func about(r template.Rule, actions []trigger.Action) string {
+	wanted := string(r.Pattern)
+	var short bytes.Buffer
+	if json.Compact(&short, r.Pattern) == nil {
+		wanted = short.String()
+	}
+	var to []string
+	for _, a := range actions {
+		to = append(to, serviceOf(a.Target.(*ruleTarget).ARN)+" "+queueName(a.Target.(*ruleTarget).ARN))
+	}
+	return wanted + " → " + strings.Join(to, ", ")
 }
 
 // lookAt looks whether a target is there, and what AWS would say of it.

@@ -14,8 +14,10 @@ import (
 
 // Trigger says which events go where, and in what groups.
 type Trigger struct {
-	ID     string
-	Name   string
+	ID   string
+	Name string
+	// About says for people what it wants and where that goes. The engine has no use for it.
+	About  string
 	Match  Match
 	Window Window
 	// Actions take each batch, one after another, in this order.

@@ -49,6 +49,7 @@ func compile(t Trigger, w wiring) (trigger.Trigger, error) {
 		},
 		Window: trigger.Window{Count: t.Source.Count, Bytes: t.Source.Bytes, Cutoff: t.Source.Cutoff},
 		Paused: t.Paused,
+		About:  t.about(),
 	}
 	var problems []remark
 	for _, a := range t.Actions {
@@ -61,6 +62,30 @@ func compile(t Trigger, w wiring) (trigger.Trigger, error) {
 		return trigger.Trigger{}, &FileError{Problems: lines(problems)}
 	}
 	return out, nil
+}
+
+// about says what a trigger does.
+func (t Trigger) about() string {
+	s := t.Source
+	what := strings.Join(s.Types, ", ") + " of " + s.RegistryID
+	if s.ImageName != "" {
+		what += ", image " + s.ImageName
+	}
+	if s.Tag != "" {
+		what += ", tag " + s.Tag
+	}
+	if s.Count > 1 {
+		what += fmt.Sprintf(", up to %d at once within %v", s.Count, s.Cutoff)
+	}
+	var to []string
+	for _, a := range t.Actions {
+		if a.Broadcast != nil {
+			to = append(to, "the sockets of "+key(a.Broadcast.GatewayID, a.Broadcast.Path))
+		} else {
+			to = append(to, "the function "+a.Invoke.FunctionID)
+		}
+	}
+	return what + " → " + strings.Join(to, ", ")
 }
 
 func (a Action) compile(w wiring, t Trigger) (trigger.Action, []remark) {
