@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/regcast/regcast/emulator"
 )
 
 // Exit codes, as `regcast --help` states them.
@@ -64,6 +66,9 @@ func run(ctx context.Context, args []string, env environment) int {
 		return 0
 	}
 	code := exitFailed
+	if errors.Is(err, emulator.ErrNoFunction) {
+		code = exitUsage // of --debug
+	}
 	var exit exitError
 	if errors.As(err, &exit) {
 		code = exit.code
