@@ -88,7 +88,7 @@ func measureCold(ctx context.Context, b *bench) ([]row, error) {
 		{Figure: "start with template.yaml and its bootstraps: exec → first healthy answer", Unit: "ms", Yardstick: spreadOf(bare), Ours: spreadOf(shipped),
 			Note: "what `make lambda` made, four functions; yardstick: regcast without a template"},
 		{Figure: "start with template.yaml, functions from source", Unit: "ms", Yardstick: spreadOf(bare), Ours: spreadOf(source),
-			Note: "on a warm build cache: nothing is compiled or linked"},
+			Note: "after a start that filled the build cache"},
 		{Figure: "resident memory with template.yaml 2 s after the start", Unit: "MB", Ours: spreadOf(idle), Note: "regcast's own; no function has been called"},
 		{Figure: "first invoke of Default, cold", Unit: "ms", Yardstick: spreadOf(second), Ours: spreadOf(first),
 			Note: "a ping through the Invoke API: process, init, answer; yardstick: the second one"},
