@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,7 +29,7 @@ func ReadTemplate(path, configEnv string, overrides ...string) (*Template, error
 		if err != nil {
 			return nil, err
 		}
-		config, err := template.SAMConfig(name, data, cmp.Or(configEnv, "default"))
+		config, err := template.SAMConfig(name, data, configEnv)
 		if err != nil {
 			return nil, err
 		}

@@ -93,6 +93,12 @@ stack_name = "theirs"
 	got, err = emulator.ReadTemplate(path, "other")
 	is.NoErr(err)
 	is.Equal(got.Stack, "theirs")
+	is.NoErr(os.WriteFile(filepath.Join(dir, "samconfig.toml"), []byte("[other.deploy.parameters]\nstack_name = \"theirs\"\n"), 0o600))
+	got, err = emulator.ReadTemplate(path, "")
+	is.NoErr(err) // nobody asked for an environment
+	is.Equal(got.Stack, "")
+	_, err = emulator.ReadTemplate(path, "default")
+	is.True(err != nil)
 	_, err = emulator.ReadTemplate(path, "", "nonsense")
 	is.True(err != nil)
 }
