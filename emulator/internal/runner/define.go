@@ -99,7 +99,6 @@ func (e *environment) command() (*exec.Cmd, error) {
 		cmd = exec.Command(e.def.debugger, "exec", "--headless", "--accept-multiclient", "--api-version=2", "--listen="+e.def.listen, e.def.path)
 		e.runner.note(e.def.Name, StepDebugger, fmt.Sprintf("%s waits for a debugger: dlv connect %s", e.def.Name, e.def.listen),
 			map[string]any{"listen": e.def.listen})
-		e.out.say("waiting for a debugger: dlv connect %s", e.def.listen)
 	}
 	cmd.Dir = e.def.dir
 	cmd.Env = e.variables()
