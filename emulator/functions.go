@@ -110,8 +110,10 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	if err = errors.Join(os.RemoveAll(e.folder.functions()), os.MkdirAll(e.folder.functions(), 0o755)); err != nil {
 		return err
 	}
-	if e.guard, err = guard.New(guard.Options{Handler: e.port, Dir: e.folder.functions(), Proxy: e.local()}); err != nil {
-		return err
+	if e.plan != nil || len(cfg.CloudFunctions) > 0 { // others have no process to guard
+		if e.guard, err = guard.New(guard.Options{Handler: e.port, Dir: e.folder.functions(), Proxy: e.local()}); err != nil {
+			return err
+		}
 	}
 	log := cfg.FunctionLog
 	if log == nil {

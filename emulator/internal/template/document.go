@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+	"sync"
 )
 
 // FileError is everything that is wrong with one file, so that it is mended in one go.
@@ -91,14 +92,16 @@ func read(file string, data []byte) *document {
 	return d
 }
 
-var surrogates = regexp.MustCompile(`\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
+var surrogates = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
+})
 
 // joinSurrogates writes out the one thing that JSON has and YAML has not: characters as two \u escapes. No line moves.
 func joinSurrogates(data []byte) []byte {
 	if !json.Valid(data) {
 		return data
 	}
-	return surrogates.ReplaceAllFunc(data, func(escape []byte) []byte {
+	return surrogates().ReplaceAllFunc(data, func(escape []byte) []byte {
 		var s string
 		if len(escape) == 2 || json.Unmarshal(slices.Concat([]byte{'"'}, escape, []byte{'"'}), &s) != nil {
 			return escape // an escaped backslash

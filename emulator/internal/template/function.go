@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,7 +34,7 @@ func (b *builder) readFunction(res *resource) Function {
 		Handler: o.get("Handler").text(), Runtime: o.get("Runtime").text(), BuildMethod: res.metadataText("BuildMethod", b.doc),
 		Memory: o.get("MemorySize").number(128, 128, 10240), Timeout: o.get("Timeout").seconds(3, 1, 900),
 		Retries: 2, MaxAge: 6 * time.Hour, Architecture: "x86_64", Env: b.environment(o.get("Environment"))}
-	if name := o.get("FunctionName"); name.given() && !functionName.MatchString(f.Name) {
+	if name := o.get("FunctionName"); name.given() && !functionName().MatchString(f.Name) {
 		name.refuse("got %s, want letters, digits, - and _, at most 64", quote(f.Name))
 	}
 	switch list := o.get("Architectures"); {
@@ -69,7 +70,7 @@ func (b *builder) readFunction(res *resource) Function {
 	return f
 }
 
-var functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+var functionName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`) })
 
 // code finds out where the function's code is.
 func (b *builder) code(res *resource, o object, f *Function) {
@@ -129,7 +130,7 @@ func (res *resource) metadataText(key string, d *document) string {
 	return ""
 }
 
-var variableName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]+$`)
+var variableName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]+$`) })
 
 func reservedVariables() []string {
 	return []string{"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
@@ -147,7 +148,7 @@ func (b *builder) environment(f field) map[string]string {
 		switch {
 		case slices.Contains(reservedVariables(), m.key):
 			m.refuse("AWS sets %s itself, want another name", m.key)
-		case !variableName.MatchString(m.key):
+		case !variableName().MatchString(m.key):
 			m.refuse("got the name %s, want a letter, then letters, digits and _, at least 2", quote(m.key))
 		}
 		out[m.key] = m.text()

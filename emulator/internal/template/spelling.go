@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -83,10 +84,16 @@ func distance(a, b string) int {
 }
 
 var (
-	wordBool  = regexp.MustCompile(`^(yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
-	wordInt   = regexp.MustCompile(`^[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$`)
-	wordSixty = regexp.MustCompile(`^[1-9][0-9_]*(:[0-5]?[0-9])+$`)
-	wordFloat = regexp.MustCompile(`^[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9_]*[0-9][0-9_]*)([eE][-+][0-9]+)?$`)
+	wordBool = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
+	})
+	wordInt = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$`)
+	})
+	wordSixty = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[1-9][0-9_]*(:[0-5]?[0-9])+$`) })
+	wordFloat = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9_]*[0-9][0-9_]*)([eE][-+][0-9]+)?$`)
+	})
 )
 
 // word reads an unquoted word as YAML 1.1 does and gives it back as AWS would print it.
@@ -94,19 +101,19 @@ func word(s string) (tag, value string) {
 	switch {
 	case s == "" || s == "~" || s == "null" || s == "Null" || s == "NULL":
 		return "!!null", ""
-	case wordBool.MatchString(s):
+	case wordBool().MatchString(s):
 		switch strings.ToLower(s) {
 		case "yes", "true", "on":
 			return "!!bool", "true"
 		}
 		return "!!bool", "false"
-	case wordInt.MatchString(s):
+	case wordInt().MatchString(s):
 		digits := strings.TrimPrefix(strings.ReplaceAll(s, "_", ""), "+")
 		if n, err := strconv.ParseInt(digits, 0, 64); err == nil {
 			return "!!int", strconv.FormatInt(n, 10)
 		}
 		return "!!int", s
-	case wordSixty.MatchString(s):
+	case wordSixty().MatchString(s):
 		sum := 0
 		for part := range strings.SplitSeq(strings.ReplaceAll(s, "_", ""), ":") {
 			n, err := strconv.Atoi(part)
@@ -116,7 +123,7 @@ func word(s string) (tag, value string) {
 			sum = sum*60 + n
 		}
 		return "!!int", strconv.Itoa(sum)
-	case wordFloat.MatchString(s):
+	case wordFloat().MatchString(s):
 		f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64)
 		if err != nil {
 			return "!!str", s
