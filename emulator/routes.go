@@ -22,7 +22,7 @@ const gatewayDomain = ".apigw.localhost"
 func (e *Emulator) handler() http.Handler {
 	api := e.api()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e.guard.Serve(w, r) {
+		if e.guard != nil && e.guard.Serve(w, r) {
 			return
 		}
 		if called := e.called(r); called != nil {
@@ -75,6 +75,9 @@ func (e *Emulator) called(r *http.Request) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { e.aws.ServeAPI(w, r) }
 	}
 	service, signed := aws.SignedService(r)
+	if signed && service == "sqs" || !signed && e.sqs.IsQuery(r) {
+		service, signed = "sqs Query protocol; use an SDK that speaks SQS's JSON protocol", true
+	}
 	if !signed && guard.Cloud(r.Host) {
 		service, signed = hostOf(r), true
 	}
@@ -124,7 +127,7 @@ func (e *Emulator) notEmulated(w http.ResponseWriter, r *http.Request, service s
 			XMLName       xml.Name `xml:"Error"`
 			Code, Message string
 		}{Code: code, Message: text}
-	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"): // SNS, STS and their like
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") || r.URL.Query().Has("Action"): // SNS, STS and their like
 		inXML = struct {
 			XMLName xml.Name `xml:"ErrorResponse"`
 			Error   struct{ Type, Code, Message string }
