@@ -45,7 +45,7 @@ func (r *Runner) rebuild(name string, w *watch) {
 	d, err := r.define(r.closing, before.Function)
 	if err != nil {
 		if r.closing.Err() == nil {
-			r.note(name, StepUnbuilt, fmt.Sprintf("%s has changed and cannot be built; what was goes on: %v", name, err), nil)
+			r.note(name, StepUnbuilt, fmt.Sprintf("%s has changed and cannot be built; the old one goes on: %v", name, err), nil)
 		}
 		return
 	}

@@ -48,6 +48,7 @@ func TestAChangeIsSwappedIn(t *testing.T) {
 	h.is.NoErr(os.Remove(bootstrap))
 	step = <-notes
 	h.is.Equal(step.What, runner.StepUnbuilt)
+	h.is.True(strings.HasPrefix(step.Text, "f has changed and cannot be built; the old one goes on: "))
 	h.is.True(strings.Contains(step.Text, bootstrap))
 
 	write("echo")

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,6 +93,9 @@ func Build(ctx context.Context, o Options, s Source) (Result, error) {
 	}
 	path, sum, err := compile(ctx, o, dir, s)
 	if err != nil {
+		if hasSource(dir) {
+			tried = notices // that there is nothing else is as it should be
+		}
 		if len(tried) > 0 {
 			err = fmt.Errorf("%w\nand nothing else to run:\n  %s", err, strings.Join(tried, "\n  "))
 		}
@@ -118,6 +122,12 @@ func outdated(path, dir string) []string {
 		}
 	}
 	return nil
+}
+
+// hasSource tells a folder with a Go package in it.
+func hasSource(dir string) bool {
+	files, err := os.ReadDir(dir)
+	return err == nil && slices.ContainsFunc(files, func(f os.DirEntry) bool { return isSource(f.Name()) })
 }
 
 // isSource tells a Go file that is compiled into a program.

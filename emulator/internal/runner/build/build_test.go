@@ -159,6 +159,10 @@ func TestProblemsAreTold(t *testing.T) {
 		})
 	}
 	is := is.New(t)
+	is.NoErr(os.WriteFile(at("foreign"), other(t), 0o755))
+	_, err := build.Build(t.Context(), bin, build.Source{Executables: []string{at("a"), at("foreign")}, Package: at("broken")})
+	is.True(!strings.Contains(err.Error(), at("a")))             // there need not be one
+	is.True(strings.Contains(err.Error(), at("foreign")+" is ")) // but this one was passed over
 	left, err := os.ReadDir(bin.Dir)
 	is.NoErr(err)
 	is.Equal(len(left), 0) // failed builds leave nothing
