@@ -115,7 +115,7 @@ func (s *socket) ask(r *http.Request, requestID, trace string) (subprotocol stri
 		e.RequestContext.Authorizer["integrationLatency"] = took // of this event alone, and a number
 	}
 	if route.function == "" {
-		why := "not emulated: " + route.Integration + " integration"
+		why := route.absence()
 		return "", &refusal{status: http.StatusNotImplemented, message: why, why: why}
 	}
 	result := c.call(route.function, route.Timeout, e, trace)

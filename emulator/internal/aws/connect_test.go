@@ -330,7 +330,7 @@ func TestNotEmulatedIntegration(t *testing.T) {
 		a.Routes[0] = template.Route{Key: "$connect", Integration: "MOCK", At: template.Place{File: "t.yaml", Line: 3}}
 		a.Routes[2] = template.Route{Key: "$default", Integration: "HTTP_PROXY"}
 	})
-	is.Equal(h.warns[0], "t.yaml:3: not emulated: MOCK integration; the route $connect of Ws fails")
+	is.Equal(len(h.warns), 0) // the template's notices say it
 	c, a := h.dial("/dev", nil)
 	is.True(c == nil)
 	is.Equal(a.status, 501)

@@ -32,23 +32,19 @@ const (
 	eventTail = `]}`
 )
 
-// CompileMapping makes the consumer that a mapping is: it words batches for the function and judges its answers. warnings, and the
-// error, say what is wrong and where in the template.
+// CompileMapping makes the consumer that a mapping is: it words batches for the function and judges its answers. The error
+// says what is wrong and where in the template.
 func CompileMapping(m template.Mapping, f template.Function, q template.Queue, region string,
 	invoke func(ctx context.Context, name string, r runner.Request) (runner.Response, error),
-) (c queue.Consumer, warnings []string, err error) {
+) (c queue.Consumer, err error) {
 	if err := checkMapping(m, f, q); err != nil {
-		return c, nil, err
-	}
-	if advised := 6*f.Timeout + m.Window; q.Visibility < advised {
-		warnings = append(warnings, fmt.Sprintf("%s: the queue %s hides messages for %v; AWS advises six times the timeout of the function %s, and the window: %v",
-			place(q.At), q.LogicalID, q.Visibility, f.LogicalID, advised))
+		return c, err
 	}
 	x := &mapping{Mapping: m, function: f.Name, arn: q.ARN, region: region, invoke: invoke}
 	for i, text := range m.Filters {
 		p, err := pattern.Parse(text)
 		if err != nil {
-			return c, nil, fmt.Errorf("%s: filter %d of %s: %w", place(m.At), i+1, m.LogicalID, err)
+			return c, fmt.Errorf("%s: filter %d of %s: %w", place(m.At), i+1, m.LogicalID, err)
 		}
 		x.filters = append(x.filters, p)
 	}
@@ -61,7 +57,7 @@ func CompileMapping(m template.Mapping, f template.Function, q template.Queue, r
 	if len(x.filters) > 0 {
 		c.Filter = x.keep
 	}
-	return c, warnings, nil
+	return c, nil
 }
 
 // spare is for what a record grows by when it is received, and a comma.

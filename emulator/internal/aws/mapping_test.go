@@ -37,9 +37,9 @@ func answering(payload string) invoker {
 
 func compileMapping(t *testing.T, m template.Mapping, invoke invoker) queue.Consumer {
 	t.Helper()
-	c, warnings, err := aws.CompileMapping(m, mappedTo, mappedFrom, "us-east-1", invoke)
-	if err != nil || len(warnings) > 0 {
-		t.Fatal(warnings, err)
+	c, err := aws.CompileMapping(m, mappedTo, mappedFrom, "us-east-1", invoke)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return c
 }
@@ -152,15 +152,9 @@ func TestMappingBounds(t *testing.T) {
 		is := is.New(t)
 		m, f, q := mapped, mappedTo, mappedFrom
 		c.change(&m, &f, &q)
-		_, _, err := aws.CompileMapping(m, f, q, "us-east-1", answering(""))
+		_, err := aws.CompileMapping(m, f, q, "us-east-1", answering(""))
 		is.True(err != nil && strings.Contains(err.Error(), c.want)) // what is wrong, and where
 	}
-	is := is.New(t)
-	q := mappedFrom
-	q.Visibility = 29 * time.Second
-	_, warnings, err := aws.CompileMapping(mapped, mappedTo, q, "us-east-1", answering(""))
-	is.NoErr(err)
-	is.Equal(warnings, []string{"t.yaml:4: the queue Q hides messages for 29s; AWS advises six times the timeout of the function F, and the window: 30s"})
 }
 
 func TestMappingFilters(t *testing.T) {
@@ -191,7 +185,7 @@ func TestMappingAtWork(t *testing.T) {
 		m.PartialFailures, m.BatchSize, m.Window = true, 100, time.Second
 		var batches []string
 		_, err = q.Consume(func() queue.Consumer {
-			c, _, err := aws.CompileMapping(m, mappedTo, mappedFrom, "us-east-1", func(_ context.Context, _ string, r runner.Request) (runner.Response, error) {
+			c, err := aws.CompileMapping(m, mappedTo, mappedFrom, "us-east-1", func(_ context.Context, _ string, r runner.Request) (runner.Response, error) {
 				var e events.SQSEvent
 				is.NoErr(json.Unmarshal(r.Payload, &e))
 				batches = append(batches, fmt.Sprintf("%d of %d bytes", len(e.Records), len(r.Payload)))

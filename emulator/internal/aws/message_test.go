@@ -116,11 +116,18 @@ func TestRouteWithANotEmulatedIntegration(t *testing.T) {
 	is := is.New(t)
 	h := build(t, func(_ *aws.Options, _ *gateway.Options, a *template.API) {
 		a.Routes[2] = template.Route{Key: "$default", Integration: "HTTP_PROXY"}
+		a.Routes = append(a.Routes, template.Route{Key: "elsewhere", Integration: "AWS_PROXY"}, template.Route{Key: "aimless"})
 	})
 	c, _ := h.open("/dev")
 	h.say(c, "x")
 	is.Equal(plain(h.frame(c)), internalError)
 	is.True(strings.Contains(h.step(aws.StepMessage).Text, "not emulated: HTTP_PROXY integration"))
+	h.say(c, `{"action":"elsewhere"}`)
+	is.Equal(plain(h.frame(c)), internalError)
+	is.True(strings.Contains(h.step(aws.StepMessage).Text, "not emulated: functions that are not in the template"))
+	h.say(c, `{"action":"aimless"}`)
+	is.Equal(plain(h.frame(c)), internalError)
+	is.True(strings.Contains(h.step(aws.StepMessage).Text, "the route has no target"))
 }
 
 func TestReplyWithoutBody(t *testing.T) {

@@ -110,7 +110,7 @@ func (s *socket) dispatch(body []byte) {
 func (s *socket) integrate(r *route, body []byte, requestID string, data map[string]any) (back []byte, outcome string) {
 	failure := frameText(textInternalError, s.id, requestID)
 	if r.function == "" {
-		return failure, "not emulated: " + r.Integration + " integration"
+		return failure, r.absence()
 	}
 	e := s.event(r.Key, eventMessage, requestID)
 	messageID, err := s.cloud.mint.message(s.id)

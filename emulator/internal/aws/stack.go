@@ -230,8 +230,7 @@ func (s *Stack) mapping(m template.Mapping) error {
 		s.warn(fmt.Sprintf("%s: %s does nothing here: %s is no function of this template", place(m.At), m.LogicalID, m.Function))
 		return nil
 	}
-	consumer, warnings, err := CompileMapping(m, s.plan.Functions[i], q, s.plan.Region, s.o.Runner.Invoke)
-	s.warn(warnings...)
+	consumer, err := CompileMapping(m, s.plan.Functions[i], q, s.plan.Region, s.o.Runner.Invoke)
 	if err != nil {
 		return err
 	}

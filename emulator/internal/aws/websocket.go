@@ -35,6 +35,17 @@ type route struct {
 	authorizer *authorizer
 }
 
+// absence says why a route calls nothing.
+func (r *route) absence() string {
+	switch r.Integration {
+	case "":
+		return "the route has no target"
+	case "AWS_PROXY":
+		return "not emulated: functions that are not in the template"
+	}
+	return "not emulated: " + r.Integration + " integration"
+}
+
 // newAPI reads an API and names everything that is wrong with it at once.
 func newAPI(arn string, t template.API, function func(logicalID string) string) (_ *api, warnings []string, err error) {
 	a := &api{
@@ -55,10 +66,7 @@ func newAPI(arn string, t template.API, function func(logicalID string) string) 
 	for _, r := range t.Routes {
 		out := &route{Route: r}
 		out.Timeout = cmp.Or(r.Timeout, integrationTimeout)
-		switch {
-		case r.Function == "":
-			warnings = append(warnings, fmt.Sprintf("%s: not emulated: %s integration; the route %s of %s fails", place(r.At), r.Integration, r.Key, t.LogicalID))
-		default:
+		if r.Function != "" { // otherwise the template's notices say why
 			if out.function = function(r.Function); out.function == "" {
 				wrong(r.At, "the route %s of %s: there is no function %s", r.Key, t.LogicalID, r.Function)
 			}

@@ -195,7 +195,7 @@ func (b *builder) invoked(uri field) string {
 func (b *builder) integrate(api *API, res *resource, o object, route *Route) {
 	target := o.get("Target")
 	if !target.given() {
-		b.doc.notice(res.at, "the route %s has no target: AWS answers its messages with an error", quote(route.Key))
+		b.doc.notice(res.at, "the route %s has no target: %s", quote(route.Key), route.failure())
 		return
 	}
 	id, ok := strings.CutPrefix(target.text(), "integrations/")
@@ -219,7 +219,7 @@ func (b *builder) integration(api *API, res *resource, route *Route) {
 	route.Integration = o.get("IntegrationType").required("AWS_PROXY").choice("AWS_PROXY", "AWS", "HTTP", "HTTP_PROXY", "MOCK")
 	route.Timeout = time.Duration(o.get("TimeoutInMillis").number(29000, 50, 29000)) * time.Millisecond
 	if route.Integration != "AWS_PROXY" {
-		o.get("IntegrationType").notice("not emulated: integrations of type %s; messages of the route %s get an error", route.Integration, quote(route.Key))
+		o.get("IntegrationType").notice("not emulated: %s integrations; %s", route.Integration, route.failure())
 		return
 	}
 	uri := o.get("IntegrationUri").required("the function's invocation URI")
@@ -227,10 +227,21 @@ func (b *builder) integration(api *API, res *resource, route *Route) {
 	switch {
 	case uri.broken() || uri.text() == "":
 	case route.Function == "":
-		uri.notice("the function in %s is not in this template; messages of the route %s get an error", quote(uri.text()), quote(route.Key))
+		uri.notice("the function in %s is not in this template; %s", quote(uri.text()), route.failure())
 	case !o.get("CredentialsArn").given() && !b.routePermitted(api, *route):
 		b.doc.notice(route.at(), "no %s lets %s call %s for the route %s: AWS would answer \"Internal server error\"", permissionKind, gatewayService, route.Function, quote(route.Key))
 	}
+}
+
+// failure says what it means that a route calls nothing.
+func (r Route) failure() string {
+	switch r.Key {
+	case "$connect":
+		return "every connection is refused"
+	case "$disconnect":
+		return "nothing hears that a connection has ended"
+	}
+	return "a message of the route " + quote(r.Key) + " gets an error"
 }
 
 func (r Route) at() place { return place{line: r.At.Line, path: "route " + r.Key} }

@@ -96,7 +96,7 @@ func TestTheLongFormIsRead(t *testing.T) {
 		{Key: "mock", At: place(34), Integration: "MOCK", Timeout: 29 * time.Second},
 	})
 	is.Equal(p.Notices, []string{
-		`t.yaml:39: Resources.MockCall.Properties.IntegrationType: not emulated: integrations of type MOCK; messages of the route "mock" get an error`})
+		`t.yaml:39: Resources.MockCall.Properties.IntegrationType: not emulated: MOCK integrations; a message of the route "mock" gets an error`})
 }
 
 func TestWhatIsWrongWithALongForm(t *testing.T) {
@@ -126,8 +126,8 @@ func TestWhatIsWrongWithALongForm(t *testing.T) {
 		{"target elsewhere", "Target: !Sub integrations/${Call}", "Target: integrations/abc", []string{
 			`t.yaml:30: Resources.Default.Properties.Target: got "integrations/abc", which is no integration of this API`}},
 		{"function elsewhere", "[!Sub \"arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/\", !GetAtt Fn.Arn, /invocations]", "[arn:aws:apigateway:r:lambda:path/x/functions/arn:aws:lambda:us-east-1:1:function:f/invocations]", []string{
-			`t.yaml:46: Resources.Call.Properties.IntegrationUri: the function in "arn:aws:apigateway:r:lambda:path/x/functions/arn:aws:lambda:us-east-1:1:function:f/invocations" is not in this template; messages of the route "$connect" get an error`,
-			`t.yaml:46: Resources.Call.Properties.IntegrationUri: the function in "arn:aws:apigateway:r:lambda:path/x/functions/arn:aws:lambda:us-east-1:1:function:f/invocations" is not in this template; messages of the route "$default" get an error`}},
+			`t.yaml:46: Resources.Call.Properties.IntegrationUri: the function in "arn:aws:apigateway:r:lambda:path/x/functions/arn:aws:lambda:us-east-1:1:function:f/invocations" is not in this template; every connection is refused`,
+			`t.yaml:46: Resources.Call.Properties.IntegrationUri: the function in "arn:aws:apigateway:r:lambda:path/x/functions/arn:aws:lambda:us-east-1:1:function:f/invocations" is not in this template; a message of the route "$default" gets an error`}},
 		{"timeout", "TimeoutInMillis: 2000", "TimeoutInMillis: 30000", []string{
 			`t.yaml:45: Resources.Call.Properties.TimeoutInMillis: got "30000", want a whole number from 50 to 29000`}},
 		{"stage name", "Default: prod", "Default: a/b", []string{
@@ -156,7 +156,7 @@ func TestWhatIsWrongWithALongForm(t *testing.T) {
 				return
 			}
 			is.NoErr(err)
-			const usual = `t.yaml:39: Resources.MockCall.Properties.IntegrationType: not emulated: integrations of type MOCK; messages of the route "mock" get an error`
+			const usual = `t.yaml:39: Resources.MockCall.Properties.IntegrationType: not emulated: MOCK integrations; a message of the route "mock" gets an error`
 			var more []string
 			for _, n := range p.Notices {
 				if n != usual {

@@ -42,7 +42,7 @@ func TestNoticesSayWhatTheCloudOrRegcastWouldNotDo(t *testing.T) {
 			`t.yaml:50: Resources.Rule.Properties.EventPattern.detail.image-tags: an ECR Image Action has no "image-tags", want image-tag`}},
 		{"bus", "      EventPattern:", "      EventBusName: own\n      EventPattern:", []string{
 			`t.yaml:47: Resources.Rule.Properties.EventPattern: events of registries come on the bus "default"; on the bus "own" this rule gets none`}},
-		{"property", "      VisibilityTimeout: 24", "      VisibilityTimeout: 24\n      Brandnew: 1", []string{
+		{"property", "      VisibilityTimeout: 25", "      VisibilityTimeout: 25\n      Brandnew: 1", []string{
 			`t.yaml:43: Resources.Queue.Properties.Brandnew: not emulated: Brandnew; regcast knows no such property`}},
 		{"layers", "      MemorySize: 128", "      Layers: [a]\n      FunctionUrlConfig: {AuthType: NONE}", []string{
 			`t.yaml:18: Resources.Hello.Properties.Layers: not emulated: Layers; the function runs without its layers`,
@@ -69,10 +69,10 @@ func TestNoticesSayWhatTheCloudOrRegcastWouldNotDo(t *testing.T) {
 			`t.yaml:14: Resources.Hello.Properties.CodeUri: the code is in S3; give regcast a folder to run Hello`}},
 		{"code in the template", "CodeUri: hello/", "InlineCode: x", []string{
 			`t.yaml:14: Resources.Hello.Properties.InlineCode: the code is in the template; give regcast a folder to run Hello`}},
-		{"dead letter elsewhere", "      VisibilityTimeout: 24", "      VisibilityTimeout: 24\n      RedrivePolicy: {deadLetterTargetArn: arn:x, maxReceiveCount: 1}", []string{
+		{"dead letter elsewhere", "      VisibilityTimeout: 25", "      VisibilityTimeout: 25\n      RedrivePolicy: {deadLetterTargetArn: arn:x, maxReceiveCount: 1}", []string{
 			`t.yaml:39: Resources.Queue: the dead letter queue "arn:x" is not in this template; messages that fail too often are dropped`}},
-		{"no advice", "VisibilityTimeout: 24", "VisibilityTimeout: 23", []string{
-			`t.yaml:30: Resources.Hello.Properties.Events.Work.Properties: the queue Queue hides messages for 23s; AWS advises 6 times the timeout of Hello, 24s`}},
+		{"no advice", "VisibilityTimeout: 25", "VisibilityTimeout: 24", []string{
+			`t.yaml:39: Resources.Queue: the queue hides messages for 24s; AWS advises 6 times the timeout of the function Hello and the batching window: at least 25s`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			is := is.New(t)

@@ -245,8 +245,9 @@ func (b *builder) readMappings() {
 		case q.Visibility < f.Timeout:
 			b.doc.refuse(res.at, "the queue %s hides messages for %s and the function %s may run %s; want VisibilityTimeout at least that, better 6 times",
 				q.LogicalID, q.Visibility, f.LogicalID, f.Timeout)
-		case q.Visibility < 6*f.Timeout:
-			b.doc.notice(res.at, "the queue %s hides messages for %s; AWS advises 6 times the timeout of %s, %s", q.LogicalID, q.Visibility, f.LogicalID, 6*f.Timeout)
+		case q.Visibility < 6*f.Timeout+m.Window:
+			b.doc.notice(b.resources[q.LogicalID].at, "the queue hides messages for %s; AWS advises 6 times the timeout of the function %s and the batching window: at least %s",
+				q.Visibility, f.LogicalID, 6*f.Timeout+m.Window)
 		}
 		lack(o, map[string]string{"ProvisionedPollerConfig": "regcast polls as much as it needs"})
 		b.plan.Mappings = append(b.plan.Mappings, m)

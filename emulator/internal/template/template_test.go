@@ -54,7 +54,7 @@ Resources:
   Queue:
     Type: AWS::SQS::Queue
     Properties:
-      VisibilityTimeout: 24
+      VisibilityTimeout: 25
   Rule:
     Type: AWS::Events::Rule
     Properties:
@@ -228,7 +228,7 @@ func TestWrongTemplatesAreRefusedWithFileAndLine(t *testing.T) {
 			`t.yaml:38: Resources.Table.Properties.KeySchema[0].AttributeName: got "id", which is not in AttributeDefinitions`}},
 		{"two of one name", "  Rule:\n    Type: AWS::Events::Rule", "  One: {Type: AWS::SQS::Queue, Properties: {QueueName: q}}\n  Two: {Type: AWS::SQS::Queue, Properties: {QueueName: q}}\n  Rule:\n    Type: AWS::Events::Rule", []string{
 			`t.yaml:44: Resources.Two: it has the name "q", which One in line 43 has too; want another`}},
-		{"visibility", "VisibilityTimeout: 24", "VisibilityTimeout: 3", []string{
+		{"visibility", "VisibilityTimeout: 25", "VisibilityTimeout: 3", []string{
 			`t.yaml:30: Resources.Hello.Properties.Events.Work.Properties: the queue Queue hides messages for 3s and the function Hello may run 4s; want VisibilityTimeout at least that, better 6 times`}},
 		{"pattern", "source: [aws.ecr]", "source: aws.ecr", []string{
 			`t.yaml:47: Resources.Rule.Properties.EventPattern.source: got "aws.ecr", want a list of the values it may have, such as ["aws.ecr"]`}},
