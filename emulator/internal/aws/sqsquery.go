@@ -2,14 +2,14 @@ package aws
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 )
 
 // queryVersion is in every request of SQS's Query protocol, and in no other service's.
-var queryVersion = regexp.MustCompile(`(^|&)Version=2012-11-05(&|$)`)
+const queryVersion = "Version=2012-11-05"
 
 // IsQuery says whether a request speaks the Query protocol, which SDKs spoke to SQS before JSON: to the service, or to a queue by its
 // URL. The body can be read as before.
@@ -17,7 +17,7 @@ func (s *SQS) IsQuery(r *http.Request) bool {
 	if r.URL.Path != "/" && !strings.HasPrefix(r.URL.Path, "/"+s.Account+"/") {
 		return false
 	}
-	if queryVersion.MatchString(r.URL.RawQuery) {
+	if strings.Contains(r.URL.RawQuery, queryVersion) {
 		return true
 	}
 	if r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
@@ -29,5 +29,5 @@ func (s *SQS) IsQuery(r *http.Request) bool {
 		io.Reader
 		io.Closer
 	}{body, r.Body}
-	return queryVersion.Match(head)
+	return bytes.Contains(head, []byte(queryVersion))
 }
