@@ -40,7 +40,9 @@ func TestAFunctionThatCannotRunHere(t *testing.T) {
 		Logger:   slog.New(slog.NewTextHandler(&log, nil)),
 	}
 	em := emulatortest.Start(t, cfg)
-	is.True(strings.Contains(log.String(), "t.yaml:4: Hello: every call of it fails: not emulated: the runtime nodejs20.x")) // with its place
+	is.Equal(strings.Count(log.String(), "\n"), 1) // once
+	is.True(strings.Contains(log.String(), "t.yaml:4: Hello: not emulated: the runtime nodejs20.x: every call of it fails; "+
+		"put an executable named bootstrap that speaks the Lambda runtime API into hello and it will be run"))
 	_, err := em.Invoke(t.Context(), "Hello", nil)
 	is.True(errors.Is(err, emulator.ErrNoFunction))
 
@@ -53,6 +55,32 @@ func TestAFunctionThatCannotRunHere(t *testing.T) {
 	out, err := em.Invoke(t.Context(), "Hello", nil)
 	is.NoErr(err)
 	is.Equal(string(out), `"hi"`)
+}
+
+// Wherever the code is, the function is told of once, and not at all when it runs in this process.
+func TestAFunctionWithoutCode(t *testing.T) {
+	for change, want := range map[string]string{
+		"CodeUri: .":                      "not emulated: the runtime nodejs20.x: every call of it fails; put an executable named bootstrap that speaks the Lambda runtime API into the template's folder and it will be run",
+		"CodeUri: s3://bucket/key":        "not emulated: code in S3: every call of it fails; name a folder in its place and it will be run",
+		"InlineCode: exports.handler = 1": "not emulated: code in the template: every call of it fails; name a folder in its place and it will be run",
+		"PackageType: Image":              "not emulated: code in a container image: every call of it fails; name a folder in its place and it will be run",
+	} {
+		t.Run(change, func(t *testing.T) {
+			is := is.New(t)
+			var log bytes.Buffer
+			cfg := emulator.Config{
+				Template: &emulator.Template{File: emulator.File{Name: "t.yaml", Data: []byte(strings.Replace(nodeTemplate, "CodeUri: hello/", change, 1))}, Dir: t.TempDir()},
+				Logger:   slog.New(slog.NewTextHandler(&log, nil)),
+			}
+			emulatortest.Start(t, cfg)
+			is.Equal(strings.Count(log.String(), "\n"), 1)
+			is.True(strings.Contains(log.String(), "t.yaml:4: Hello: "+want))
+			log.Reset()
+			cfg.Functions = map[string]emulator.Function{"Hello": handler(nil)}
+			emulatortest.Start(t, cfg)
+			is.Equal(log.String(), "")
+		})
+	}
 }
 
 // A program of another language that nobody has built yet is no broken Go package, and no reason to run nothing at all.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func (s *Stack) Functions() (fs map[string]runner.Function, missing map[string]s
 			}
 		}
 		why := func(format string, args ...any) {
-			missing[f.LogicalID] = fmt.Sprintf("%s: %s: every call of it fails: ", place(f.At), f.LogicalID) + fmt.Sprintf(format, args...)
+			missing[f.LogicalID] = fmt.Sprintf("%s: %s: ", place(f.At), f.LogicalID) + fmt.Sprintf(format, args...)
 		}
 		code := filepath.FromSlash(f.CodeURI)
 		if !filepath.IsAbs(code) {
@@ -82,17 +83,22 @@ func (s *Stack) Functions() (fs map[string]runner.Function, missing map[string]s
 		}
 		executables := []string{filepath.Join(s.o.Dir, ".aws-sam", "build", f.LogicalID, name), filepath.Join(code, name)}
 		switch {
-		case f.CodeURI == "":
-			why("not emulated: code that is not in a folder beside the template")
+		case f.CodeURI == "", f.CodeElsewhere != "" && !slices.ContainsFunc(executables, isFile):
+			why("not emulated: code %s: every call of it fails; name a folder in its place and it will be run", f.CodeElsewhere)
 		case strings.HasPrefix(f.Runtime, "provided") || f.Runtime == "go1.x":
 			if withoutGo(code) && !slices.ContainsFunc(executables, isFile) {
-				why("neither an executable named %s nor a Go file is in %s; build it, as `sam build` does", name, code)
+				why("every call of it fails: neither an executable named %s nor a Go file is in %s; build it, as `sam build` does", name, code)
 			}
 			def.Executables, def.Package = executables, code
 		case slices.ContainsFunc(executables, isFile):
 			def.Executables = executables
 		default:
-			why("not emulated: the runtime %s; an executable named bootstrap that speaks the Lambda runtime API, in %s, is run in its place", f.Runtime, code)
+			folder := path.Clean(filepath.ToSlash(f.CodeURI))
+			if folder == "." {
+				folder = "the template's folder"
+			}
+			why("not emulated: the runtime %s: every call of it fails; put an executable named bootstrap that speaks the Lambda runtime API into %s and it will be run",
+				f.Runtime, folder)
 		}
 		fs[f.LogicalID] = def
 	}

@@ -54,7 +54,6 @@ Resources:
 		{function(`Events: {E: {Type: SQS}}`), `got nothing, want the Queue`},
 		{function(`Events: {E: {Type: EventBridgeRule, Properties: {Pattern: {source: [x]}, DeadLetterConfig: {Arn: x, Type: SQS}}}}`), `got Arn and Type, want one of them`},
 		{function(`Events: {E: {Type: EventBridgeRule}}`), `got nothing, want an event pattern, or a ScheduleExpression`},
-		{"  G: {Type: AWS::Serverless::Function, Properties: {PackageType: Image, ImageUri: x}}\n", `the code is in a container image; give regcast a folder to run G`},
 		{statement(`{Effect: Allow, NotAction: a, Resource: b}`), `not emulated: NotAction and NotResource; what the function may do is not checked`},
 		{statement(`{Effect: Deny, Action: a, Resource: b, Condition: {Bool: {x: y}}}`), `not emulated: conditions; this Deny is without effect`},
 		{statement(`{Effect: Allow, Action: a, Resource: b, Condition: {Bool: {x: y}}}`), `not emulated: conditions; regcast allows it without them`},

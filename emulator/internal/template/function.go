@@ -72,11 +72,14 @@ func (b *builder) readFunction(res *resource) Function {
 
 var functionName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`) })
 
+const (
+	inTemplate = "in the template"
+	inImage    = "in a container image"
+	inS3       = "in S3"
+)
+
 // code finds out where the function's code is.
 func (b *builder) code(res *resource, o object, f *Function) {
-	elsewhere := func(at field, where string) {
-		at.notice("the code is %s; give regcast a folder to run %s", where, res.id)
-	}
 	code, inline := o.get("Code"), o.get("InlineCode")
 	if res.fromSAM {
 		code = o.get("CodeUri")
@@ -84,14 +87,14 @@ func (b *builder) code(res *resource, o object, f *Function) {
 	image := o.get("PackageType").choice("Zip", "Image") == "Image"
 	switch {
 	case inline.given():
-		elsewhere(inline, "in the template")
+		f.CodeElsewhere = inTemplate
 	case o.get("ImageUri").given():
-		elsewhere(o.get("ImageUri"), "in a container image")
+		f.CodeElsewhere = inImage
 	case image && !code.given():
 		f.CodeURI = res.metadataText("DockerContext", b.doc)
-		elsewhere(o.get("PackageType"), "in a container image")
+		f.CodeElsewhere = inImage
 	case code.scalar() && strings.HasPrefix(code.text(), "s3://"):
-		elsewhere(code, "in S3")
+		f.CodeElsewhere = inS3
 	case code.scalar():
 		f.CodeURI = code.text()
 	case code.given():
@@ -100,11 +103,11 @@ func (b *builder) code(res *resource, o object, f *Function) {
 		switch {
 		case f.CodeURI != "":
 		case c.get("ZipFile").given():
-			elsewhere(code, "in the template")
+			f.CodeElsewhere = inTemplate
 		case c.get("ImageUri").given():
-			elsewhere(code, "in a container image")
+			f.CodeElsewhere = inImage
 		default:
-			elsewhere(code, "in S3")
+			f.CodeElsewhere = inS3
 		}
 	default:
 		f.CodeURI = "."

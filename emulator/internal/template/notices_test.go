@@ -65,10 +65,6 @@ func TestNoticesSayWhatTheCloudOrRegcastWouldNotDo(t *testing.T) {
 			`t.yaml:8: Rules: not emulated: Rules; nothing of it is checked`}},
 		{"attribute of a resource", "  Table:\n    Type", "  Table:\n    Description: d\n    Colour: red\n    Type", []string{
 			`t.yaml:36: Resources.Table.Colour: not emulated: Colour; regcast knows no such property`}},
-		{"code in S3", "CodeUri: hello/", "CodeUri: s3://a/b", []string{
-			`t.yaml:14: Resources.Hello.Properties.CodeUri: the code is in S3; give regcast a folder to run Hello`}},
-		{"code in the template", "CodeUri: hello/", "InlineCode: x", []string{
-			`t.yaml:14: Resources.Hello.Properties.InlineCode: the code is in the template; give regcast a folder to run Hello`}},
 		{"dead letter elsewhere", "      VisibilityTimeout: 25", "      VisibilityTimeout: 25\n      RedrivePolicy: {deadLetterTargetArn: arn:x, maxReceiveCount: 1}", []string{
 			`t.yaml:39: Resources.Queue: the dead letter queue "arn:x" is not in this template; messages that fail too often are dropped`}},
 		{"no advice", "VisibilityTimeout: 25", "VisibilityTimeout: 24", []string{

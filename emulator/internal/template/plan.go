@@ -55,7 +55,8 @@ type Place struct {
 type Function struct {
 	LogicalID, Name, ARN string
 	At                   Place
-	CodeURI              string // as written, relative to the template's folder; empty: the code is elsewhere (S3, image, inline)
+	CodeURI              string // as written, relative to the template's folder; empty: see CodeElsewhere
+	CodeElsewhere        string // "in S3", "in the template", "in a container image"; empty: in the folder CodeURI
 	BuildMethod          string // Metadata.BuildMethod
 	Handler, Runtime     string
 	Architecture         string // "x86_64" or "arm64"

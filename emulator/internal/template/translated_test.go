@@ -48,7 +48,7 @@ func essence(t *testing.T, file string, o template.Options) string {
 	p.Notices = nil
 	for i := range p.Functions {
 		f := &p.Functions[i]
-		f.At, f.CodeURI, f.BuildMethod = template.Place{}, "", ""
+		f.At, f.CodeURI, f.CodeElsewhere, f.BuildMethod = template.Place{}, "", "", ""
 		for j := range f.Statements {
 			f.Statements[j].At = template.Place{}
 		}
