@@ -114,6 +114,12 @@ func (s *socket) ask(r *http.Request, requestID, trace string) (subprotocol stri
 		e.RequestContext.Authorizer = maps.Clone(v.context)
 		e.RequestContext.Authorizer["integrationLatency"] = took // of this event alone, and a number
 	}
+	if route.Mock != nil {
+		if route.Mock.Status > 299 {
+			return "", &refusal{status: route.Mock.Status, body: new(string), why: fmt.Sprintf("$connect is a MOCK integration that answers %d", route.Mock.Status)}
+		}
+		return "", nil
+	}
 	if route.function == "" {
 		why := route.absence()
 		return "", &refusal{status: http.StatusNotImplemented, message: why, why: why}

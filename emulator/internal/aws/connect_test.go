@@ -337,6 +337,33 @@ func TestNotEmulatedIntegration(t *testing.T) {
 	is.True(strings.Contains(a.body, "not emulated: MOCK integration"))
 }
 
+func TestMockIntegration(t *testing.T) {
+	is := is.New(t)
+	hi := "hi"
+	h := build(t, func(_ *aws.Options, _ *gateway.Options, a *template.API) {
+		for i, status := range []int{200, 200, 200} {
+			a.Routes[i] = template.Route{Key: a.Routes[i].Key, Integration: "MOCK", Mock: &template.Mock{Status: status}}
+		}
+		a.Routes = append(a.Routes, template.Route{Key: "hi", Integration: "MOCK", Mock: &template.Mock{Status: 200, Body: &hi}, Reply: true})
+	})
+	c, id := h.open("/dev")
+	h.say(c, "x")
+	is.Equal(h.step(aws.StepMessage).Text, id+" sent 1 bytes; route $default: the message is not JSON; MOCK answered 200")
+	h.say(c, `{"action":"hi"}`)
+	is.Equal(h.frame(c), hi) // and nothing before it
+	is.Equal(h.step(aws.StepMessage).Text, id+` sent 15 bytes; route hi: $request.body.action gave "hi"; MOCK answered 200; 2 bytes go back`)
+	is.NoErr(c.Close(4000, "lunch"))
+	is.Equal(h.step(events.StepClosed).Text, id+" closed with 4000 lunch")
+	is.Equal(len(h.calls), 0)
+
+	h = build(t, func(_ *aws.Options, _ *gateway.Options, a *template.API) {
+		a.Routes[0] = template.Route{Key: "$connect", Integration: "MOCK", Mock: &template.Mock{Status: 403}}
+	})
+	refused, answer := h.dial("/dev", nil)
+	is.True(refused == nil)
+	is.Equal(answer.status, 403)
+}
+
 func TestSteps(t *testing.T) {
 	is := is.New(t)
 	h := build(t)

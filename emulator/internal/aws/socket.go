@@ -109,6 +109,13 @@ func (s *socket) dispatch(body []byte) {
 // integrate invokes a route's function with a message. It returns what the client is to hear, and what came of it in words.
 func (s *socket) integrate(r *route, body []byte, requestID string, data map[string]any) (back []byte, outcome string) {
 	failure := frameText(textInternalError, s.id, requestID)
+	if r.Mock != nil {
+		outcome = fmt.Sprintf("MOCK answered %d", r.Mock.Status)
+		if r.Mock.Body == nil {
+			return nil, outcome
+		}
+		return []byte(*r.Mock.Body), fmt.Sprintf("%s; %d bytes go back", outcome, len(*r.Mock.Body))
+	}
 	if r.function == "" {
 		return failure, r.absence()
 	}

@@ -218,6 +218,12 @@ func (b *builder) integration(api *API, res *resource, route *Route) {
 		"RequestParameters", "RequestTemplates", "ResponseParameters", "TemplateSelectionExpression", "TlsConfig")
 	route.Integration = o.get("IntegrationType").required("AWS_PROXY").choice("AWS_PROXY", "AWS", "HTTP", "HTTP_PROXY", "MOCK")
 	route.Timeout = time.Duration(o.get("TimeoutInMillis").number(29000, 50, 29000)) * time.Millisecond
+	if route.Integration == "MOCK" {
+		if route.Mock = b.mock(api, res, o, route); route.Mock == nil {
+			o.get("IntegrationType").notice("not emulated: MOCK integrations whose answer is not constant; %s", route.failure())
+		}
+		return
+	}
 	if route.Integration != "AWS_PROXY" {
 		o.get("IntegrationType").notice("not emulated: %s integrations; %s", route.Integration, route.failure())
 		return

@@ -96,7 +96,7 @@ func TestTheLongFormIsRead(t *testing.T) {
 		{Key: "mock", At: place(34), Integration: "MOCK", Timeout: 29 * time.Second},
 	})
 	is.Equal(p.Notices, []string{
-		`t.yaml:39: Resources.MockCall.Properties.IntegrationType: not emulated: MOCK integrations; a message of the route "mock" gets an error`})
+		`t.yaml:39: Resources.MockCall.Properties.IntegrationType: not emulated: MOCK integrations whose answer is not constant; a message of the route "mock" gets an error`})
 }
 
 func TestWhatIsWrongWithALongForm(t *testing.T) {
@@ -156,7 +156,7 @@ func TestWhatIsWrongWithALongForm(t *testing.T) {
 				return
 			}
 			is.NoErr(err)
-			const usual = `t.yaml:39: Resources.MockCall.Properties.IntegrationType: not emulated: MOCK integrations; a message of the route "mock" gets an error`
+			const usual = `t.yaml:39: Resources.MockCall.Properties.IntegrationType: not emulated: MOCK integrations whose answer is not constant; a message of the route "mock" gets an error`
 			var more []string
 			for _, n := range p.Notices {
 				if n != usual {

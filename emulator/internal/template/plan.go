@@ -104,11 +104,18 @@ type Route struct {
 	At          Place
 	Function    string        // logical id; empty: an integration that is not emulated, which Integration names
 	Integration string        // "AWS_PROXY", "MOCK", "HTTP_PROXY", …
+	Mock        *Mock         // what an integration of type MOCK answers; nil: that is not constant, so it is not emulated
 	Timeout     time.Duration // 29 s unless said
 	Reply       bool          // there is a RouteResponse $default: the function's body goes back to the sender
 	IAM         bool          // AuthorizationType AWS_IAM
 	Authorizer  *Authorizer
 	APIKey      bool
+}
+
+// Mock is the constant answer of a MOCK integration.
+type Mock struct {
+	Status int
+	Body   *string // of the integration response, for a route with Reply; nil: nothing goes back
 }
 
 // Authorizer is a REQUEST authorizer.
