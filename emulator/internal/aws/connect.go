@@ -62,6 +62,7 @@ func (c *Cloud) connect(w http.ResponseWriter, r *http.Request, a *api, stage te
 		return
 	}
 	s.note(StepOpened, s.id+" connected", map[string]any{"source_ip": s.who.SourceIP})
+	c.setPending(s.id, false) // before anybody hears of its end
 	close(s.opened)
 }
 
