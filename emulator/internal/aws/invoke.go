@@ -176,13 +176,13 @@ func (l *Lambda) find(text, qualifier string) (f template.Function, arn string, 
 	if i < 0 { // people know the template's name for it, and not the one that a deployment makes of that
 		i = slices.IndexFunc(all, func(f template.Function) bool { return f.LogicalID == parts[0] })
 	}
-	if i < 0 || account != l.Account || qualifier != "" && qualifier != latest {
-		return f, arn, noFunction(arn) // there are no versions and aliases here
+	if i < 0 || account != l.Account || qualifier != "" && qualifier != latest && !slices.Contains(all[i].Qualifiers, qualifier) {
+		return f, arn, noFunction(arn)
 	}
 	return all[i], arn, nil
 }
 
-// latest is the only version that there is.
+// latest is the only version that there is: the template's aliases and versions are names for it.
 const latest = "$LATEST"
 
 func (l *Lambda) invoke(w http.ResponseWriter, r *http.Request, f template.Function) error {

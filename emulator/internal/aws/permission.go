@@ -38,7 +38,9 @@ func (c *Cloud) Functions(next http.Handler) http.Handler {
 		if _, behind, ok := strings.Cut(name, "function:"); ok { // a whole ARN or the end of one
 			name = behind
 		}
-		name, _, _ = strings.Cut(name, ":")
+		if q := r.URL.Query().Get("Qualifier"); q != "" && !strings.Contains(name, ":") {
+			name += ":" + q
+		}
 		action := map[string]string{"invocations": "InvokeFunction", "configuration": "GetFunctionConfiguration"}[what]
 		if action == "" {
 			action = "GetFunction"

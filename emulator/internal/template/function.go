@@ -21,7 +21,13 @@ const (
 
 func (b *builder) readFunctions() {
 	for _, res := range b.of("AWS::Lambda::Function") {
-		b.plan.Functions = append(b.plan.Functions, b.readFunction(res))
+		f := b.readFunction(res)
+		for _, q := range b.of("AWS::Lambda::Alias", "AWS::Lambda::Version") {
+			if name, ok := strings.CutPrefix(b.arnFor(q), f.ARN+":"); ok && !slices.Contains(f.Qualifiers, name) {
+				f.Qualifiers = append(f.Qualifiers, name)
+			}
+		}
+		b.plan.Functions = append(b.plan.Functions, f)
 	}
 }
 

@@ -63,7 +63,8 @@ type Function struct {
 	Memory               int    // MB
 	Timeout              time.Duration
 	Env                  map[string]string
-	Reserved             *int // ReservedConcurrentExecutions
+	Qualifiers           []string // its aliases and versions in the template; all stand for the one code that there is
+	Reserved             *int     // ReservedConcurrentExecutions
 	// Asynchronous invokes.
 	Retries      int           // 0 to 2
 	MaxAge       time.Duration // 6 h unless said
