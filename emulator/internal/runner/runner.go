@@ -42,7 +42,7 @@ type Options struct {
 	Env   func(Function) map[string]string
 	Log   func(function string, line []byte) // one line without its end, valid during the call
 	Note  func(events.Step)                  // it must not call Set, Remove or Close
-	Watch bool                               // rebuild and swap a function when its source or executable changes
+	Watch bool                               // rebuild and swap a function when its source, its executable or what lies beside its script changes
 }
 
 // Runner runs functions. All methods may be called at once.

@@ -15,7 +15,9 @@ func (r *Runner) watch(f Function) (*watch, error) {
 		return nil, nil
 	}
 	w := &watch{}
-	watcher, err := build.Watch(r.closing, r.builds(), source(f), func() { r.rebuild(f.Name, w) })
+	o := r.builds()
+	o.Warn = func(err error) { r.note(f.Name, StepNotice, err.Error(), nil) }
+	watcher, err := build.Watch(r.closing, o, source(f), func() { r.rebuild(f.Name, w) })
 	if err != nil {
 		return nil, err
 	}

@@ -56,3 +56,37 @@ func TestAChangeIsSwappedIn(t *testing.T) {
 	h.is.Equal(string(h.invoke("f", `1`).Payload), "1")
 	h.is.NoErr(h.Remove("f"))
 }
+
+// What a script runs lies beside it: another file there is another program.
+func TestAChangeBesideAScriptIsSwappedIn(t *testing.T) {
+	notes := make(chan events.Step, 8)
+	h := open(t, func(o *runner.Options) {
+		o.Watch = true
+		o.Note = func(s events.Step) {
+			if s.What != runner.StepFailed {
+				notes <- s
+			}
+		}
+	})
+	self, err := os.Executable()
+	h.is.NoErr(err)
+	dir := t.TempDir()
+	bootstrap := filepath.Join(dir, "bootstrap")
+	h.is.NoErr(os.Mkdir(filepath.Join(dir, "lib"), 0o700))
+	write := func(program string) {
+		part := filepath.Join(t.TempDir(), "part") // so that it is one change
+		h.is.NoErr(os.WriteFile(part, []byte(program), 0o600))
+		h.is.NoErr(os.Rename(part, filepath.Join(dir, "lib", "program")))
+	}
+	write("echo")
+	h.is.NoErr(os.WriteFile(bootstrap, []byte("#!/bin/sh\n_HANDLER=$(cat lib/program) exec "+self+"\n"), 0o700))
+	h.set("f", func(f *runner.Function) { f.Executables = []string{bootstrap} })
+	h.is.Equal(string(h.invoke("f", `1`).Payload), "1")
+	h.is.Equal(string(h.invoke("f", `2`).Payload), "2") // warm
+
+	write("fail")
+	step := <-notes
+	h.is.Equal(step.What, runner.StepSwapped)
+	kind, _ := h.failed(h.invoke("f", `1`))
+	h.is.Equal(kind, "badOrder") // by a process that has read it
+}

@@ -48,7 +48,8 @@ type Source struct {
 type Result struct {
 	Path string // absolute
 	Dir  string // the function's own folder, absolute: where Path was found, or Package
-	// Sum changes when the program does; Path of a found executable may stay.
+	// Sum changes when the program does; Path of a found executable may stay. The program of a #! script is its folder with all that is in
+	// it, but for dot-files, node_modules, __pycache__, and what is beyond 500 folders or 10,000 files.
 	Sum string
 	// Notices are for people: which executable was passed over, and why; that it is older than its source.
 	Notices []string
@@ -67,6 +68,9 @@ func Build(ctx context.Context, o Options, s Source) (Result, error) {
 		switch {
 		case err == nil && why == "":
 			sum, err := digest(path)
+			if isScript(path) {
+				sum, err = o.tree(path).sum(path)
+			}
 			if err != nil {
 				return Result{}, fmt.Errorf("build: %w", err)
 			}

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -19,6 +21,7 @@ type inputs struct {
 	files   map[string]bool // each by its name
 	sources map[string]bool // folders of Go files
 	whole   map[string]bool // folders of embedded files
+	trees   map[tree]bool   // folders of scripts, with what is in them; true: there is more than is looked at
 }
 
 // listed is what `go list -json` says of a package.
@@ -44,13 +47,20 @@ func (l listed) local() bool {
 // inputsOf lists the inputs of s. When go cannot list them, they are those of last and what the source itself names: that is how it gets
 // better. Building says why.
 func inputsOf(ctx context.Context, o Options, s Source, last inputs) (inputs, error) {
-	in := inputs{files: map[string]bool{}, sources: map[string]bool{}, whole: map[string]bool{}}
+	in := inputs{files: map[string]bool{}, sources: map[string]bool{}, whole: map[string]bool{}, trees: map[tree]bool{}}
+	taken := false
 	for _, path := range s.Executables {
 		path, err := filepath.Abs(path)
 		if err != nil {
 			return in, err
 		}
 		in.files[path] = true
+		if why, err := unfit(path); taken || err != nil || why != "" {
+			continue
+		}
+		if taken = true; isScript(path) {
+			in.follow(o.tree(path), o, last)
+		}
 	}
 	if s.Package == "" {
 		return in, nil
@@ -79,6 +89,15 @@ func inputsOf(ctx context.Context, o Options, s Source, last inputs) (inputs, er
 		if l.local() {
 			in.add(l)
 		}
+	}
+}
+
+// follow adds the folder of a script.
+func (in inputs) follow(t tree, o Options, last inputs) {
+	full := t.walk(func(string, fs.DirEntry) {})
+	in.trees[t] = full != ""
+	if full != "" && !last.trees[t] && o.Warn != nil {
+		o.Warn(fmt.Errorf("watch: %s has more than %d folders or %d files: changes in what comes after %s are not seen", t.root, mostFolders, mostFiles, full))
 	}
 }
 
@@ -131,6 +150,13 @@ func (in inputs) folders() map[string]bool {
 	for dir := range in.whole {
 		add(dir)
 	}
+	for t := range in.trees {
+		t.walk(func(path string, d fs.DirEntry) {
+			if d.IsDir() {
+				out[path] = true
+			}
+		})
+	}
 	return out
 }
 
@@ -141,6 +167,11 @@ func (in inputs) concern(e fsnotify.Event) bool {
 	}
 	if e.Op == fsnotify.Chmod {
 		return false
+	}
+	for t := range in.trees {
+		if t.has(e.Name) {
+			return true
+		}
 	}
 	dir := filepath.Dir(e.Name)
 	if in.whole[dir] || in.sources[dir] && isSource(e.Name) {

@@ -27,7 +27,7 @@ type Watcher struct {
 }
 
 // Watch calls changed some time (Options.Quiet) after something has changed that Build would look at: an executable has come, gone or
-// been written; a Go file, an embedded file or the go.mod of the package or of a local one that it imports. Not every call means another
+// been written, or anything in the folder of one that is a #! script (see Result.Sum); a Go file, an embedded file or the go.mod of the package or of a local one that it imports. Not every call means another
 // program: Result.Sum tells. Nothing that changes after Watch has returned is missed, so Build after it. Calls come one at a time from
 // one goroutine, until ctx ends or Close.
 func Watch(ctx context.Context, o Options, s Source, changed func()) (*Watcher, error) {
@@ -77,7 +77,9 @@ func (w *Watcher) run(ctx context.Context) {
 			if !w.inputs.concern(event) {
 				continue
 			}
-			w.warn(w.arm()) // a folder may have come or gone
+			if event.Op&^(fsnotify.Write|fsnotify.Chmod) != 0 { // a folder may have come or gone
+				w.warn(w.arm())
+			}
 			timer.Reset(quiet)
 		case err, ok := <-w.fs.Errors:
 			if !ok {
