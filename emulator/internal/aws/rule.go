@@ -36,8 +36,8 @@ type RuleWiring struct {
 	Invoke func(ctx context.Context, arn string, payload []byte, events []string) error
 }
 
-// CompileRule makes the trigger that a rule is; ok is false when it is none that runs here, which warnings then say. They also say
-// what AWS would do otherwise. The error names what AWS would refuse. All texts begin with the place in the template.
+// CompileRule makes the trigger that a rule is; ok is false when it is none that runs here. warnings say why, and what AWS would do
+// otherwise, unless the template's notices do. The error names what AWS would refuse. All texts begin with the place in the template.
 func CompileRule(r template.Rule, w RuleWiring) (t trigger.Trigger, ok bool, warnings []string, err error) {
 	if w.Clock == nil {
 		w.Clock = clock.Real{}
@@ -86,13 +86,8 @@ func CompileRule(r template.Rule, w RuleWiring) (t trigger.Trigger, ok bool, war
 		if err != nil {
 			return t, false, warnings, fmt.Errorf("%s: target %s of the rule %s: %w", at, name, r.LogicalID, err)
 		}
-		problem, advice := lookAt(target, w)
-		if problem != "" {
-			warn("target %s of the rule %s gets nothing here: %s", name, r.LogicalID, problem)
-			continue
-		}
-		if advice != "" {
-			warn("target %s of the rule %s: %s", name, r.LogicalID, advice)
+		if !there(target, w) {
+			continue // the template's notices say so
 		}
 		t.Actions = append(t.Actions, trigger.Action{
 			Pack:   func(es []events.Event) ([]byte, error) { return in(es[0].Body, w.Clock.Now()) },
@@ -101,7 +96,6 @@ func CompileRule(r template.Rule, w RuleWiring) (t trigger.Trigger, ok bool, war
 	}
 	t.About = about(r, t.Actions)
 	if len(t.Actions) == 0 {
-		warn("the rule %s does nothing here: it has no target that is emulated", r.LogicalID)
 		return t, false, warnings, nil
 	}
 	return t, true, warnings, nil
@@ -121,28 +115,16 @@ func about(r template.Rule, actions []trigger.Action) string {
 	return wanted + " → " + strings.Join(to, ", ")
 }
 
-// lookAt looks whether a target is there, and what AWS would say of it.
-func lookAt(t template.Target, w RuleWiring) (problem, advice string) {
+// there tells whether a target is one that can be delivered to.
+func there(t template.Target, w RuleWiring) bool {
 	switch serviceOf(t.ARN) {
 	case "sqs":
 		q, ok := w.Queue(t.ARN)
-		switch {
-		case !ok:
-			return fmt.Sprintf("%s is no queue of this template", t.ARN), ""
-		case q.FIFO && t.MessageGroup == "":
-			return fmt.Sprintf("the queue %s is FIFO, and there is no SqsParameters.MessageGroupId", q.LogicalID), ""
-		case !q.EventsMaySend:
-			return "", fmt.Sprintf("no AWS::SQS::QueuePolicy lets events.amazonaws.com send to the queue %s (%s): AWS would deliver nothing, and say nothing; regcast delivers",
-				q.LogicalID, place(q.At))
-		}
-		return "", ""
+		return ok && (!q.FIFO || t.MessageGroup != "")
 	case "lambda":
-		if !w.Function(t.ARN) {
-			return fmt.Sprintf("%s is no function of this template", t.ARN), ""
-		}
-		return "", ""
+		return w.Function(t.ARN)
 	}
-	return fmt.Sprintf("not emulated: targets like %s; queues and functions are", t.ARN), ""
+	return false
 }
 
 // namesResources tells whether a pattern wants something of the event's resources, at any level of $or.

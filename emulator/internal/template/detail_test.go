@@ -38,7 +38,7 @@ Resources:
 		return rule("EventPattern: {source: [x]}, Targets: [{Id: q, Arn: !GetAtt Q.Arn}]") +
 			"  S: {Type: AWS::SQS::QueuePolicy, Properties: {Queues: [!Ref Q], PolicyDocument: {Statement: [" + s + "]}}}\n"
 	}
-	const denied = "no AWS::SQS::QueuePolicy lets events.amazonaws.com send to Q for the rule R: AWS would deliver nothing and say nothing"
+	const denied = "no AWS::SQS::QueuePolicy lets events.amazonaws.com send to Q for the rule R: AWS would deliver nothing and say nothing; regcast delivers"
 	for _, tc := range []struct{ lines, want string }{
 		{function(`FunctionName: a b`), `got "a b", want letters, digits, - and _, at most 64`},
 		{function(`Architectures: [x86_64, arm64]`), `got 2 architectures, want one`},

@@ -17,7 +17,7 @@ func (b *builder) readRules() {
 		switch {
 		case pattern.given():
 			rule.Pattern = b.pattern(pattern)
-			b.checkPattern(pattern, rule)
+			b.checkPattern(pattern)
 		case rule.Schedule == "":
 			pattern.refuse("got nothing, want an event pattern, or a ScheduleExpression")
 		}
@@ -93,7 +93,7 @@ func (b *builder) permit(f field, o object, rule Rule, t *Target) {
 		o.get("Arn").notice("not emulated: the target %s, which is no queue or function of this template; nothing is delivered to it", quote(t.ARN))
 	}
 	if t.Denied != "" {
-		f.notice("%s: AWS would deliver nothing and say nothing", t.Denied)
+		f.notice("%s: AWS would deliver nothing and say nothing; regcast delivers", t.Denied)
 	}
 }
 
@@ -106,7 +106,7 @@ func (b *builder) queue(arn string) *Queue {
 }
 
 // checkPattern says of a pattern about registries why it can match nothing.
-func (b *builder) checkPattern(f field, rule Rule) {
+func (b *builder) checkPattern(f field) {
 	o := b.parsed(f).object()
 	if f.broken() || o.got() != "a mapping" {
 		return
@@ -117,12 +117,6 @@ func (b *builder) checkPattern(f field, rule Rule) {
 	}
 	if !has("source", "aws.ecr") {
 		return
-	}
-	if rule.Bus != defaultBus {
-		f.notice("events of registries come on the bus \"default\"; on the bus %s this rule gets none", quote(rule.Bus))
-	}
-	if r := o.get("resources"); r.given() && has("detail-type", "ECR Image Action") {
-		r.notice("an ECR Image Action has no resources, so this matches none; want detail.repository-name")
 	}
 	detail := o.get("detail")
 	if detail.got() != "a mapping" {
