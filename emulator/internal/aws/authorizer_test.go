@@ -182,3 +182,13 @@ func TestPermits(t *testing.T) {
 			"execute-api:ManageConnections", "arn:aws:execute-api:us-east-1:1:api/dev/POST/@connections/{connectionId}"), test.want)
 	}
 }
+
+// An authorizer whose function is not in the template lets nobody in, and does not keep the rest from working.
+func TestAuthorizerElsewhere(t *testing.T) {
+	is := is.New(t)
+	h := build(t, func(_ *aws.Options, _ *gateway.Options, a *template.API) {
+		a.Routes[0].Authorizer = &template.Authorizer{Name: "Auth"}
+	})
+	_, refused := h.dial("/dev", nil)
+	is.Equal(refused.status, 500)
+}

@@ -41,9 +41,9 @@ type outbox struct {
 
 func (o *outbox) wiring() aws.RuleWiring {
 	queues := map[string]template.Queue{
-		queueARN("q"):      {LogicalID: "Q", EventsMaySend: true},
-		queueARN("f.fifo"): {LogicalID: "F", FIFO: true, EventsMaySend: true},
-		queueARN("full"):   {LogicalID: "Full", EventsMaySend: true},
+		queueARN("q"):      {LogicalID: "Q"},
+		queueARN("f.fifo"): {LogicalID: "F", FIFO: true},
+		queueARN("full"):   {LogicalID: "Full"},
 		queueARN("closed"): {LogicalID: "Closed", At: template.Place{File: "t.yaml", Line: 8}},
 	}
 	return aws.RuleWiring{

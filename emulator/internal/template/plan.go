@@ -160,8 +160,6 @@ type Queue struct {
 	FIFO, ContentDedup                 bool
 	DeadLetter                         string // ARN
 	MaxReceives                        int
-	// EventsMaySend: a queue policy lets events.amazonaws.com send. Without it the real rule delivers nothing and says nothing.
-	EventsMaySend bool
 }
 
 // Mapping is an event source mapping from a queue to a function.

@@ -55,10 +55,6 @@ func (b *builder) readQueues() {
 		}
 		b.policies = append(b.policies, p)
 	}
-	for i := range b.plan.Queues {
-		q := &b.plan.Queues[i]
-		q.EventsMaySend = b.maySend(*q, "")
-	}
 }
 
 // parsed reads what may be written as a mapping or as a text of JSON.
@@ -95,7 +91,7 @@ type queuePolicy struct {
 
 const eventsService = "events.amazonaws.com"
 
-// maySend tells whether EventBridge may send to a queue for a rule; with no rule, whether for any.
+// maySend tells whether EventBridge may send to a queue for a rule.
 func (b *builder) maySend(q Queue, rule string) bool {
 	allowed := false
 	for _, p := range b.policies {
@@ -108,7 +104,7 @@ func (b *builder) maySend(q Queue, rule string) bool {
 			}
 			holds, sure := b.sourceHolds(s.get("Condition"), rule)
 			if s.get("Effect").text() == "Deny" {
-				if holds && sure && rule != "" {
+				if holds && sure {
 					return false
 				}
 				continue
@@ -150,7 +146,6 @@ func (b *builder) sourceHolds(f field, rule string) (holds, sure bool) {
 			}
 			name := strings.TrimSuffix(operator.key, "IfExists")
 			switch {
-			case got == "": // any rule
 			case name == "ArnLike" || name == "ArnEquals" || name == "StringLike":
 				holds = holds && slices.ContainsFunc(m.texts(), func(p string) bool { return like(p, got) })
 			case name == "StringEquals":

@@ -116,7 +116,6 @@ func TestASmallTemplateIsReadWhole(t *testing.T) {
 		Integration: "AWS_PROXY", Timeout: 29 * time.Second})
 	q := p.Queues[0]
 	is.Equal(q.URL, "https://sqs.eu-west-1.amazonaws.com/000000000001/"+q.Name)
-	is.True(q.EventsMaySend)
 	is.Equal(string(p.Rules[0].Pattern), `{"source":["aws.ecr"]}`)
 	is.Equal(p.Rules[0].Targets[0], template.Target{ID: "queue", ARN: q.ARN, Retries: 185, MaxAge: 24 * time.Hour})
 	is.Equal(p.Mappings[0], template.Mapping{LogicalID: "HelloWork", At: template.Place{File: "t.yaml", Line: 30}, Function: "Hello", Queue: q.ARN,
