@@ -39,7 +39,7 @@ type upFlags struct {
 
 func (f *upFlags) add(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.data, "data", "", "keep everything in this `FOLDER` (default: nothing is kept)")
+	flags.StringVar(&f.data, "data", "", "keep the registry, the journal and the queues in this `FOLDER` (default: nothing is kept; tables never are)")
 	flags.StringArrayVar(&f.triggers, "trigger", nil, "take a trigger from `FILE`, as `yc serverless trigger get` prints it; takes the place of the default trigger (repeatable)")
 	flags.StringArrayVar(&f.specs, "spec", nil, "add a gateway from an OpenAPI `[GATEWAY-ID=]FILE` (repeatable)")
 	flags.StringArrayVar(&f.origins, "allow-origin", nil, "let only this `ORIGIN` open sockets from a browser, * is a wildcard (repeatable; default: all, as in the cloud)")
