@@ -16,21 +16,25 @@ import (
 
 // The cloud calls package functions and gives them nothing to keep things in: what one call has made serves the next ones.
 var (
-	sockets = sync.OnceValues(func() (*socket.Handler, error) {
-		c, err := config.Load(config.Yandex, config.Sockets)
-		if err != nil {
-			return nil, err
-		}
-		return c.Sockets(c.Log(os.Stderr), requestID), nil
-	})
-	broadcasts = sync.OnceValues(func() (*broadcast.Broadcast, error) {
-		c, err := config.Load(config.Yandex, config.Broadcasts)
-		if err != nil {
-			return nil, err
-		}
-		return c.Broadcast(c.Log(os.Stderr), requestID)
-	})
+	sockets    = sync.OnceValues(newSockets)
+	broadcasts = sync.OnceValues(newBroadcast)
 )
+
+func newSockets() (*socket.Handler, error) {
+	c, err := config.Load(config.Yandex, config.Sockets)
+	if err != nil {
+		return nil, err
+	}
+	return c.Sockets(c.Log(os.Stderr), requestID), nil
+}
+
+func newBroadcast() (*broadcast.Broadcast, error) {
+	c, err := config.Load(config.Yandex, config.Broadcasts)
+	if err != nil {
+		return nil, err
+	}
+	return c.Broadcast(c.Log(os.Stderr), requestID)
+}
 
 // Connect handles x-yc-apigateway-websocket-connect.
 func Connect(ctx context.Context, payload []byte) ([]byte, error) {

@@ -53,9 +53,10 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{}`)
 }
 
-// The entry points as the cloud calls them. What they are made of is made once in a process, so this is one test.
+// The entry points as the cloud calls them.
 func TestEntryPoints(t *testing.T) {
 	is := is.New(t)
+	sockets, broadcasts = sync.OnceValues(newSockets), sync.OnceValues(newBroadcast) // as in a new process
 	c := &cloud{told: map[string]string{}}
 	s := httptest.NewServer(c)
 	defer s.Close()

@@ -27,9 +27,9 @@ type Watcher struct {
 }
 
 // Watch calls changed some time (Options.Quiet) after something has changed that Build would look at: an executable has come, gone or
-// been written, or anything in the folder of one that is a #! script (see Result.Sum); a Go file, an embedded file or the go.mod of the package or of a local one that it imports. Not every call means another
-// program: Result.Sum tells. Nothing that changes after Watch has returned is missed, so Build after it. Calls come one at a time from
-// one goroutine, until ctx ends or Close.
+// been written, or anything in the folder of one that is a #! script (see Result.Sum); a Go file, an embedded file or the go.mod of the
+// package or of a local one that it imports. Not every call means another program: Result.Sum tells. Nothing that changes after Watch
+// has returned is missed, so Build after it. Calls come one at a time from one goroutine, until ctx ends or Close.
 func Watch(ctx context.Context, o Options, s Source, changed func()) (*Watcher, error) {
 	fs, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -52,9 +52,8 @@ func Watch(ctx context.Context, o Options, s Source, changed func()) (*Watcher, 
 // Close ends the watching and waits for a call of changed that is under way; so changed must not call it.
 func (w *Watcher) Close() error {
 	w.stop()
-	err := w.fs.Close()
 	w.done.Wait()
-	return err
+	return w.fs.Close()
 }
 
 func (w *Watcher) run(ctx context.Context) {
