@@ -42,6 +42,11 @@ type Config struct {
 	// Functions run in this process, by the logical id in the template or the id in Yandex Cloud: in the place of the function that is
 	// defined under that name, or as a function of their own that a trigger or gateway of Yandex Cloud may invoke.
 	Functions map[string]Function
+	// Environ is this machine's environment, as os.Environ gives it. Functions' processes get the few variables of it without which
+	// programs do not start. Nil: none, and Lambda's own PATH.
+	Environ []string
+	// Cache is a folder where built functions are found again, by other emulators too. Empty: every New links them anew.
+	Cache string
 	// Watch builds functions anew when their source changes.
 	Watch bool
 	// Debug names functions, as Functions does, whose process waits for a debugger.

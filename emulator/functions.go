@@ -8,10 +8,10 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/regcast/regcast/emulator/internal/aws"
 	"github.com/regcast/regcast/emulator/internal/clock"
@@ -119,13 +119,9 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	if log == nil {
 		log = func(string, string) {}
 	}
-	cache, err := os.UserCacheDir()
-	if err == nil { // otherwise every start links anew
-		cache = filepath.Join(cache, "regcast", "functions")
-	}
 	e.runner = runner.New(runner.Options{
-		Cache: cache,
-		Clock: e.clock, Dir: e.folder.functions(), Region: region, Host: os.Environ(), Env: e.functionEnv, Watch: cfg.Watch,
+		Cache: cfg.Cache,
+		Clock: e.clock, Dir: e.folder.functions(), Region: region, Host: cfg.Environ, Env: e.functionEnv, Watch: cfg.Watch,
 		Note: func(s events.Step) {
 			e.note(s)
 			log(e.functionID(s.Who), "regcast: "+s.Text) // a broken build, a debugger that waits: who watches the log must know
@@ -187,13 +183,13 @@ func (e *Emulator) AWSEnv() []string {
 	}
 }
 
-// Hosts of AWS and Yandex Cloud in a variable's value, as a deployment writes them.
-var cloudURL = regexp.MustCompile(`\b(http|ws)s?://([A-Za-z0-9.-]+)(:443)?`)
+// cloudURL finds hosts of AWS and Yandex Cloud in a variable's value, as a deployment writes them.
+var cloudURL = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b(http|ws)s?://([A-Za-z0-9.-]+)(:443)?`) })
 
 // localize makes of the URLs of a cloud in a variable's value those of the emulator, so that a function need not go through the guard.
 func (e *Emulator) localize(value string) string {
-	return cloudURL.ReplaceAllStringFunc(value, func(url string) string {
-		m := cloudURL.FindStringSubmatch(url)
+	return cloudURL().ReplaceAllStringFunc(value, func(url string) string {
+		m := cloudURL().FindStringSubmatch(url)
 		scheme, host := m[1], m[2]
 		if !guard.Cloud(host) {
 			return url

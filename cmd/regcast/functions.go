@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -78,6 +80,10 @@ func (f *functionFlags) config(cfg *emulator.Config, stderr io.Writer) error {
 		if err := setEnv(cfg.CloudFunctions, text); err != nil {
 			return err
 		}
+	}
+	cfg.Environ = os.Environ()
+	if cache, err := os.UserCacheDir(); err == nil { // otherwise every start links anew
+		cfg.Cache = filepath.Join(cache, "regcast", "functions")
 	}
 	cfg.Debug, cfg.Watch, cfg.StrictAuth, cfg.LazyTTL, cfg.FragmentFrames = f.debug, !f.noWatch, f.strictAuth, f.lazyTTL, f.fragment
 	var mu sync.Mutex

@@ -14,6 +14,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -32,11 +34,18 @@ type Emulator struct {
 	client  *http.Client
 }
 
-// Start starts an emulator with cfg, its journal in memory unless cfg.Data is set, and closes it when the test ends.
+// Start starts an emulator with cfg, its journal in memory unless cfg.Data is set, and closes it when the test ends. Functions have this
+// process's environment and the user's cache folder unless cfg says otherwise.
 // It fails the test when the configuration is wrong.
 func Start(t testing.TB, cfg emulator.Config) *Emulator {
 	t.Helper()
 	cfg.InMemory = cfg.Data == ""
+	if cfg.Environ == nil {
+		cfg.Environ = os.Environ()
+	}
+	if cache, err := os.UserCacheDir(); err == nil && cfg.Cache == "" {
+		cfg.Cache = filepath.Join(cache, "regcast", "functions")
+	}
 	em, err := emulator.New(cfg)
 	if err != nil {
 		t.Fatalf("emulatortest: %v", err)

@@ -3,9 +3,9 @@
 // Doors in: Accept, Broadcast, Send, Drop, Get. Doors out: the funcs of Socket and Options. A path is an opaque key; a façade
 // chooses it (gateway id and route template) and words everything that clients and integrations see.
 //
-// One message is one frame, whatever its size, unless Options.Fragments says otherwise. A frame for many sockets is encoded once and shared; it is written straight to each
-// socket without blocking, and what a socket does not take waits in its bounded queue. On Linux a socket at rest owns no goroutine
-// and no buffer; elsewhere, and for TLS and in-memory connections, it costs one goroutine that reads.
+// One message is one frame, whatever its size, unless Options.Fragments says otherwise. A frame for many sockets is encoded once and
+// shared; it is written straight to each socket without blocking, and what a socket does not take waits in its bounded queue. On Linux
+// a socket at rest owns no goroutine and no buffer; elsewhere, and for TLS and in-memory connections, it costs one goroutine that reads.
 package gateway
 
 import (
