@@ -68,6 +68,10 @@ type Journal interface {
 	// nil when there is none.
 	Put(ctx context.Context, name string, value []byte) error
 	Get(ctx context.Context, name string) ([]byte, error)
+	// Values returns every value whose name begins with under and a dot, by its whole name.
+	Values(ctx context.Context, under string) (map[string][]byte, error)
+	// Remove forgets a value; one that is not there is no error. As Put, it comes after the notes made before.
+	Remove(ctx context.Context, name string) error
 	// Close writes the waiting notes, ends every Follow, and gives up the files. Its error tells, as Sync's does, that notes were lost.
 	Close() error
 }

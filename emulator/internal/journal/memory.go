@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -158,6 +159,42 @@ func (m *Memory) Get(ctx context.Context, name string) ([]byte, error) {
 		return nil, ErrClosed
 	}
 	return bytes.Clone(m.values[name]), ctx.Err()
+}
+
+// Values returns the values under a name.
+func (m *Memory) Values(ctx context.Context, under string) (map[string][]byte, error) {
+	if err := checkName(under); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	out := make(map[string][]byte)
+	for name, v := range m.values {
+		if strings.HasPrefix(name, under+".") {
+			out[name] = bytes.Clone(v)
+		}
+	}
+	return out, ctx.Err()
+}
+
+// Remove forgets a value.
+func (m *Memory) Remove(ctx context.Context, name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	delete(m.values, name)
+	return nil
 }
 
 // Close ends every Follow and forgets the entries. Its error tells, like Sync's, that notes were lost.

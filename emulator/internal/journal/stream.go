@@ -254,10 +254,23 @@ func (s *Stream) Bounds(ctx context.Context) (first, last uint64, err error) {
 
 // Put keeps a value, after the notes made before.
 func (s *Stream) Put(ctx context.Context, name string, value []byte) error {
-	if err := checkName(name); err != nil {
+	if err := checkSize(value); err != nil {
 		return err
 	}
-	if err := checkSize(value); err != nil {
+	return s.change(ctx, "put", name, func(ctx context.Context) error {
+		_, err := s.values.Put(ctx, name, value)
+		return err
+	})
+}
+
+// Remove forgets a value.
+func (s *Stream) Remove(ctx context.Context, name string) error {
+	return s.change(ctx, "remove", name, func(ctx context.Context) error { return s.values.Purge(ctx, name) })
+}
+
+// change changes a value, after the notes made before.
+func (s *Stream) change(ctx context.Context, what, name string, do func(context.Context) error) error {
+	if err := checkName(name); err != nil {
 		return err
 	}
 	if err := s.begin(); err != nil {
@@ -269,15 +282,46 @@ func (s *Stream) Put(ctx context.Context, name string, value []byte) error {
 	defer context.AfterFunc(s.sound, cancel)()
 	err := s.notes.wait(ctx)
 	if err == nil {
-		_, err = s.values.Put(ctx, name, value)
+		err = do(ctx)
 	}
 	if s.sound.Err() != nil {
 		err = context.Cause(s.sound)
 	}
 	if err != nil {
-		return fmt.Errorf("journal: put %s: %w", name, err)
+		return fmt.Errorf("journal: %s %s: %w", what, name, err)
 	}
 	return nil
+}
+
+// Values returns the values under a name.
+func (s *Stream) Values(ctx context.Context, under string) (map[string][]byte, error) {
+	if err := checkName(under); err != nil {
+		return nil, err
+	}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	defer s.calls.Done()
+	out := make(map[string][]byte)
+	w, err := s.values.Watch(ctx, under+".>", jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("journal: values %s: %w", under, err)
+	}
+	defer func() { _ = w.Stop() }() // everything has been read
+	for {
+		select {
+		case v, open := <-w.Updates():
+			if v == nil { // the end of what there is, or of the watch
+				if !open {
+					return nil, fmt.Errorf("journal: values %s: broken off", under)
+				}
+				return out, nil
+			}
+			out[v.Key()] = v.Value()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // Get returns a value.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -412,6 +414,39 @@ func TestValues(t *testing.T) {
 	})
 }
 
+func TestValuesUnderAName(t *testing.T) {
+	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
+		is, j := is.New(t), open(0)
+		under := func(name string) string {
+			vs, err := j.Values(t.Context(), name)
+			is.NoErr(err)
+			var out []string
+			for _, key := range slices.Sorted(maps.Keys(vs)) {
+				out = append(out, key+"="+string(vs[key]))
+			}
+			return strings.Join(out, " ")
+		}
+		is.Equal(under("res"), "")
+		for _, name := range []string{"res.a.1", "res.a.2", "res.b.1", "res", "resource.a"} {
+			is.NoErr(j.Put(t.Context(), name, []byte(name[len(name)-1:])))
+		}
+		is.Equal(under("res"), "res.a.1=1 res.a.2=2 res.b.1=1")
+		is.Equal(under("res.a"), "res.a.1=1 res.a.2=2")
+		is.NoErr(j.Remove(t.Context(), "res.a.1"))
+		is.NoErr(j.Remove(t.Context(), "res.a.1")) // which is not there any more
+		is.NoErr(j.Remove(t.Context(), "res.never"))
+		is.Equal(under("res"), "res.a.2=2 res.b.1=1")
+		v, err := j.Get(t.Context(), "res.a.1")
+		is.NoErr(err)
+		is.True(v == nil)
+		is.NoErr(j.Put(t.Context(), "res.a.1", []byte("again")))
+		is.Equal(under("res.a"), "res.a.1=again res.a.2=2")
+		_, err = j.Values(t.Context(), "res.")
+		is.True(errors.Is(err, journal.ErrName))
+		is.True(errors.Is(j.Remove(t.Context(), "A"), journal.ErrName))
+	})
+}
+
 func TestBigEntries(t *testing.T) {
 	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
 		is, j := is.New(t), open(0)
@@ -481,6 +516,9 @@ func TestNothingWorksAfterClose(t *testing.T) {
 		_, _, err = j.Bounds(t.Context())
 		is.Equal(err, journal.ErrClosed)
 		is.Equal(j.Put(t.Context(), "a", nil), journal.ErrClosed)
+		is.Equal(j.Remove(t.Context(), "a"), journal.ErrClosed)
+		_, err = j.Values(t.Context(), "a")
+		is.Equal(err, journal.ErrClosed)
 		_, err = j.Get(t.Context(), "a")
 		is.Equal(err, journal.ErrClosed)
 		for _, err := range read {
