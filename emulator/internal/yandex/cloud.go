@@ -39,6 +39,23 @@ type Options struct {
 	// Closing is closed when regcast is stopping: triggers then no longer wait before they try again. Nil: never.
 	Closing <-chan struct{}
 
+	// Container gives the base URL of a container, or says why there is none. Nil: there are no containers.
+	Container func(id string) (url string, err error)
+	// Transport makes the requests that gateways send out: to http integrations, containers and keys of tokens.
+	// Nil: http.DefaultTransport's settings in a transport of the cloud's own.
+	Transport http.RoundTripper
+	// Log hears of each request to a gateway and of each event of a socket, when it is over. It must not block. Nil: nobody does.
+	Log func(GatewayLog)
+
+	// Permit says why a service account may not act in a role on a resource of a kind: "function", "container" or "gateway".
+	// An empty account is nobody in particular. Nil: everybody may. With StrictAuth what is not permitted fails as in the cloud,
+	// else it goes through and a step tells of it.
+	Permit     func(serviceAccountID, role, kind, id string) error
+	StrictAuth bool
+	// Authenticate judges the Authorization header of a REST call to the ConnectionService. Its error is an *Error, of
+	// CodeUnauthenticated or CodePermissionDenied. Nil: everybody may.
+	Authenticate func(authorization string) error
+
 	// TagOnCreateImage copies the pushed tag into CreateImage events: see words.Wording.
 	TagOnCreateImage bool
 }
@@ -109,22 +126,10 @@ func (c *Cloud) ServeGateway(w http.ResponseWriter, r *http.Request, gatewayID s
 
 // AddSpec adds a gateway. The file's name is for messages only. Functions that are not there are warned of.
 func (c *Cloud) AddSpec(gatewayID, file string, data []byte) error {
-	spec, err := ParseSpec(file, data)
-	if err != nil {
-		return err
+	if c.gateways.handler(gatewayID) != nil {
+		return fmt.Errorf("%s: gateway: id %s is given twice", file, gatewayID)
 	}
-	if err := c.gateways.add(gatewayID, spec); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	for _, w := range spec.Warnings {
-		c.warn(w)
-	}
-	for _, f := range spec.functions() {
-		if functions := c.wiring.functions; !functions.has(f.ID) {
-			c.warn(fmt.Sprintf("%v: %s; every call fails", f.at, functions.missing(f.ID)))
-		}
-	}
-	return nil
+	return c.SetGateway(GatewayDefinition{ID: gatewayID, File: file, Spec: data})
 }
 
 // Triggers reads a file of triggers and compiles them; an id that another file has is refused. Their gateways and functions

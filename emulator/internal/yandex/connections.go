@@ -10,35 +10,47 @@ import (
 	"github.com/regcast/regcast/emulator/internal/gateway"
 )
 
-// connections is what the cloud's ConnectionService does, whatever the wire. Errors are *status.
+// Connection is an open socket of a gateway of this cloud.
+type Connection struct {
+	ID, GatewayID             string
+	SourceIP, UserAgent       string
+	ConnectedAt, LastActiveAt time.Time
+}
+
+// DataType says what kind of message is sent; the numbers are the API's.
+type DataType int
+
+// The kinds of messages.
+const (
+	UnspecifiedData DataType = iota // text if the data are UTF-8, else binary
+	BinaryData
+	TextData
+)
+
+// Connection describes an open connection. The error is an *Error.
+func (c *Cloud) Connection(id string) (Connection, error) { return c.connections.get(id) }
+
+// Send queues a message for an open connection. The error is an *Error.
+func (c *Cloud) Send(id string, data []byte, t DataType) error {
+	return c.connections.send(id, data, t)
+}
+
+// Disconnect closes a connection with 1000 and no reason, after what waits for it has been sent. The error is an *Error.
+func (c *Cloud) Disconnect(id string) error { return c.connections.disconnect(id) }
+
+// connections is what the cloud's ConnectionService does, whatever the wire. Errors are *Error.
 type connections struct {
 	sockets  *gateway.Gateway
 	gateways *gateways
 }
 
-// connection is an open socket of a gateway of this cloud.
-type connection struct {
-	id, gatewayID         string
-	sourceIP, userAgent   string
-	connectedAt, activeAt time.Time
-}
-
-// dataType says what kind of message is sent; the numbers are the API's.
-type dataType int
-
-const (
-	unspecified dataType = iota // text if the data are UTF-8, else binary
-	binaryData
-	textData
-)
-
-func (cs *connections) get(id string) (connection, error) {
+func (cs *connections) get(id string) (Connection, error) {
 	info, err := cs.find(id)
 	if err != nil {
-		return connection{}, err
+		return Connection{}, err
 	}
 	gatewayID, _, _ := strings.Cut(info.Path, "/")
-	return connection{id, gatewayID, info.SourceIP, info.UserAgent, info.ConnectedAt, info.LastActiveAt}, nil
+	return Connection{id, gatewayID, info.SourceIP, info.UserAgent, info.ConnectedAt, info.LastActiveAt}, nil
 }
 
 // find finds an open connection, unless it is another cloud's.
@@ -56,19 +68,19 @@ func (cs *connections) find(id string) (gateway.Info, error) {
 	return gateway.Info{}, refusal(id, err)
 }
 
-func (cs *connections) send(id string, data []byte, t dataType) error {
+func (cs *connections) send(id string, data []byte, t DataType) error {
 	switch {
 	case len(data) == 0:
 		return invalid("data", "got nothing, want 1 to 131072 bytes")
 	case len(data) > MaxMessage:
 		return invalid("data", fmt.Sprintf("got %d bytes, want 1 to %d", len(data), MaxMessage))
-	case t == textData && !utf8.Valid(data):
+	case t == TextData && !utf8.Valid(data):
 		return invalid("data", "got what is not UTF-8, want UTF-8 in a message of the type TEXT")
 	}
 	if _, err := cs.find(id); err != nil {
 		return err
 	}
-	m := gateway.Message{Data: data, Binary: t == binaryData || t == unspecified && !utf8.Valid(data)}
+	m := gateway.Message{Data: data, Binary: t == BinaryData || t == UnspecifiedData && !utf8.Valid(data)}
 	if err := cs.sockets.Send(id, m); err != nil {
 		return refusal(id, err)
 	}
@@ -88,14 +100,14 @@ func (cs *connections) disconnect(id string) error {
 }
 
 // refusal words what the gateway's room says.
-func refusal(id string, err error) *status {
+func refusal(id string, err error) *Error {
 	switch {
 	case errors.Is(err, gateway.ErrGone), errors.Is(err, gateway.ErrSlow): // the slow one has been closed
-		return &status{code: notFound, text: fmt.Sprintf("Connection %s not found", quote(id))}
+		return &Error{Code: CodeNotFound, Text: fmt.Sprintf("Connection %s not found", quote(id))}
 	case errors.Is(err, gateway.ErrTooBig):
 		return invalid("data", err.Error())
 	case errors.Is(err, gateway.ErrClosed):
-		return &status{code: unavailable, text: err.Error()}
+		return &Error{Code: CodeUnavailable, Text: err.Error()}
 	}
-	return &status{code: internal, text: err.Error()}
+	return &Error{Code: CodeInternal, Text: err.Error()}
 }

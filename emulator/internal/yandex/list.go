@@ -10,8 +10,12 @@ type GatewayInfo struct {
 func (c *Cloud) Gateways() []GatewayInfo {
 	var out []GatewayInfo
 	for _, id := range c.gateways.ids() {
+		h := c.gateways.handler(id)
+		if h == nil {
+			continue // removed meanwhile
+		}
 		info := GatewayInfo{ID: id}
-		for _, p := range c.gateways.handler(id).spec.Paths {
+		for _, p := range h.state.Load().spec.Paths {
 			if p.Socket() {
 				info.Sockets = append(info.Sockets, p.Key)
 			}

@@ -23,7 +23,7 @@ func (c *Cloud) ServeConnections(w http.ResponseWriter, r *http.Request) {
 	for _, name := range []string{"X-Request-Id", "X-Server-Trace-Id"} {
 		made, err := c.gateways.door.mint.uuid()
 		if err != nil {
-			write(w, r, answer{status: http.StatusInternalServerError, body: (&status{code: internal, text: err.Error()}).json(id)})
+			write(w, r, answer{status: http.StatusInternalServerError, body: (&Error{Code: CodeInternal, Text: err.Error()}).json(id)})
 			return
 		}
 		if id == "" {
@@ -34,11 +34,11 @@ func (c *Cloud) ServeConnections(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Request-Id", id)
 	body, err := c.connectionCall(w, r)
 	if err != nil {
-		var s *status
+		var s *Error
 		if !errors.As(err, &s) {
-			s = &status{code: internal, text: err.Error()}
+			s = &Error{Code: CodeInternal, Text: err.Error()}
 		}
-		write(w, r, answer{status: s.code.http(), body: s.json(id)})
+		write(w, r, answer{status: s.http(), body: s.json(id)})
 		return
 	}
 	write(w, r, answer{status: http.StatusOK, body: encodeJSON(body)})
@@ -55,7 +55,7 @@ func (c *Cloud) connectionCall(w http.ResponseWriter, r *http.Request) (any, err
 	switch {
 	case !below || strings.ContainsAny(id, "/:"):
 		// Not code 5: to clients that says that the connection is gone.
-		return nil, &status{code: unimplemented, text: fmt.Sprintf("no method has the path %s; want %s{id} or %s{id}:send", quote(r.URL.Path),
+		return nil, &Error{Code: CodeUnimplemented, Text: fmt.Sprintf("no method has the path %s; want %s{id} or %s{id}:send", quote(r.URL.Path),
 			ConnectionsPath, ConnectionsPath)}
 	case send && r.Method == http.MethodPost:
 		data, kind, err := readSend(http.MaxBytesReader(w, r.Body, maxSend))
@@ -69,16 +69,16 @@ func (c *Cloud) connectionCall(w http.ResponseWriter, r *http.Request) (any, err
 	case !send && r.Method == http.MethodDelete:
 		return struct{}{}, cs.disconnect(id)
 	case send:
-		return nil, &status{code: unimplemented, text: fmt.Sprintf("got %s, want POST", r.Method)}
+		return nil, &Error{Code: CodeUnimplemented, Text: fmt.Sprintf("got %s, want POST", r.Method)}
 	}
-	return nil, &status{code: unimplemented, text: fmt.Sprintf("got %s, want GET or DELETE", r.Method)}
+	return nil, &Error{Code: CodeUnimplemented, Text: fmt.Sprintf("got %s, want GET or DELETE", r.Method)}
 }
 
-func (c connection) json() any {
+func (c Connection) json() any {
 	return map[string]any{
-		"id": c.id, "gatewayId": c.gatewayID,
-		"identity":    map[string]string{"sourceIp": c.sourceIP, "userAgent": c.userAgent},
-		"connectedAt": c.connectedAt.UTC().Format(time.RFC3339Nano), "lastActiveAt": c.activeAt.UTC().Format(time.RFC3339Nano),
+		"id": c.ID, "gatewayId": c.GatewayID,
+		"identity":    map[string]string{"sourceIp": c.SourceIP, "userAgent": c.UserAgent},
+		"connectedAt": c.ConnectedAt.UTC().Format(time.RFC3339Nano), "lastActiveAt": c.LastActiveAt.UTC().Format(time.RFC3339Nano),
 	}
 }
 
@@ -86,14 +86,14 @@ func (c connection) json() any {
 const maxSend = 1 << 20
 
 // readSend reads the body of a send. Fields that it does not know are left alone.
-func readSend(body io.Reader) ([]byte, dataType, error) {
+func readSend(body io.Reader) ([]byte, DataType, error) {
 	raw, err := io.ReadAll(body)
 	var tooBig *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooBig):
 		return nil, 0, invalid("data", fmt.Sprintf("got a request of more than %d bytes, want at most %d bytes of data", tooBig.Limit, MaxMessage))
 	case err != nil:
-		return nil, 0, &status{code: invalidArgument, text: "the body cannot be read: " + err.Error()}
+		return nil, 0, &Error{Code: CodeInvalidArgument, Text: "the body cannot be read: " + err.Error()}
 	case len(bytes.TrimSpace(raw)) == 0:
 		raw = []byte("{}")
 	}
@@ -102,7 +102,7 @@ func readSend(body io.Reader) ([]byte, dataType, error) {
 		Type json.RawMessage `json:"type"`
 	}
 	if err := json.Unmarshal(raw, &told); err != nil {
-		return nil, 0, &status{code: invalidArgument, text: `got a body that is not {"data": "<base64>", "type": "TEXT"}: ` + err.Error()}
+		return nil, 0, &Error{Code: CodeInvalidArgument, Text: `got a body that is not {"data": "<base64>", "type": "TEXT"}: ` + err.Error()}
 	}
 	kind, err := readType(told.Type)
 	if err != nil || told.Data == nil {
@@ -113,14 +113,14 @@ func readSend(body io.Reader) ([]byte, dataType, error) {
 }
 
 // readType reads the name or the number of a data type.
-func readType(raw json.RawMessage) (dataType, error) {
+func readType(raw json.RawMessage) (DataType, error) {
 	switch strings.Trim(string(raw), `"`) {
 	case "", "null", "0", "DATA_TYPE_UNSPECIFIED":
-		return unspecified, nil
+		return UnspecifiedData, nil
 	case "1", "BINARY":
-		return binaryData, nil
+		return BinaryData, nil
 	case "2", "TEXT":
-		return textData, nil
+		return TextData, nil
 	}
 	return 0, invalid("type", fmt.Sprintf("got %s, want TEXT or BINARY", clip(string(raw))))
 }

@@ -39,16 +39,14 @@ type door struct {
 	ctx       context.Context // of the calls to functions: they go on when the client has left, as in the cloud
 }
 
-// gatewayHandler serves one gateway.
-type gatewayHandler struct {
-	id   string
-	spec *Spec
-	door *door
-}
-
 // ServeHTTP chooses the path, then serves a socket or a plain request.
 func (h *gatewayHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path, values := h.spec.Route(r.URL.EscapedPath())
+	state := h.state.Load()
+	if state.stopped {
+		write(w, r, failed(http.StatusServiceUnavailable, "the gateway "+h.id+" is stopped"))
+		return
+	}
+	path, values := state.spec.Route(r.URL.EscapedPath())
 	if path == nil {
 		write(w, r, failed(http.StatusNotFound, fmt.Sprintf("no path of the gateway %s matches %s", h.id, r.URL.Path)))
 		return
@@ -144,7 +142,7 @@ func write(w http.ResponseWriter, r *http.Request, a answer) {
 // socket is one connection as the façade sees it: what its integrations are called with.
 type socket struct {
 	gateway *gatewayHandler
-	path    *Path
+	path    *Path // as the specification had it that let the client in: see served
 	id      string
 	call    call          // what all calls have in common: the handshake's
 	opened  chan struct{} // closed when its opening has been noted
@@ -192,6 +190,9 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 	}
 	s.note(StepOpened, id+" connected", nil)
 	close(s.opened)
+	if h.state.Load().socketPath(path.Key) == nil { // the gateway was changed meanwhile
+		h.door.leave(id)
+	}
 }
 
 // ask asks the authorizer and then the connect integration whether the client is let in.
@@ -255,9 +256,18 @@ func (s *socket) about(event, method string, op *Operation) call {
 	return c
 }
 
+// served is the path as the gateway's specification has it now, else as it was last.
+func (s *socket) served() *Path {
+	if p := s.gateway.state.Load().socketPath(s.path.Key); p != nil {
+		return p
+	}
+	return s.path
+}
+
 // message takes a message from the client to the integration, and its answer back.
 func (s *socket) message(id string, m gateway.Message) {
-	if s.path.Message == nil {
+	op := s.served().Message
+	if op == nil {
 		return // as in the cloud, nobody hears it
 	}
 	d := s.gateway.door
@@ -266,7 +276,7 @@ func (s *socket) message(id string, m gateway.Message) {
 		s.note(events.StepLost, err.Error(), nil)
 		return
 	}
-	c := s.about("MESSAGE", http.MethodPost, s.path.Message)
+	c := s.about("MESSAGE", http.MethodPost, op)
 	c.body, c.binary, c.socket.message = m.Data, m.Binary, messageID
 	c.header.Set(headerMessageID, messageID)
 	c.header.Set("Content-Length", strconv.Itoa(len(m.Data)))
@@ -292,7 +302,7 @@ func (s *socket) closed(info gateway.Info, code int, reason string) {
 	if reason != "" {
 		text += " " + reason
 	}
-	if op := s.path.Disconnect; op != nil {
+	if op := s.served().Disconnect; op != nil {
 		c := s.about("DISCONNECT", http.MethodDelete, op)
 		c.socket.code, c.socket.reason = code, reason
 		c.header.Set(headerDisconnectStatus, strconv.Itoa(code))

@@ -78,7 +78,10 @@ func integrations() []string {
 
 // ParseSpec reads a specification, YAML or JSON. What regcast has no use for is left alone; what it reads it reads strictly.
 // The error is a *FileError that names all problems.
-func ParseSpec(file string, data []byte) (*Spec, error) {
+func ParseSpec(file string, data []byte) (*Spec, error) { return parse(file, data, nil) }
+
+// parse is ParseSpec with values for the variables that the specification declares.
+func parse(file string, data []byte, _ map[string]string) (*Spec, error) {
 	d := read(file, data, false)
 	spec := &Spec{}
 	switch {

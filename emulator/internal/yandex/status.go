@@ -5,64 +5,68 @@ import (
 	"strings"
 )
 
-// code is a gRPC status code, which the cloud's APIs answer on every wire.
-type code int
-
+// The gRPC status codes that the cloud's APIs answer on every wire.
 const (
-	invalidArgument code = 3
-	notFound        code = 5
-	unimplemented   code = 12
-	internal        code = 13
-	unavailable     code = 14
+	CodeInvalidArgument  = 3
+	CodeNotFound         = 5
+	CodePermissionDenied = 7
+	CodeUnimplemented    = 12
+	CodeInternal         = 13
+	CodeUnavailable      = 14
+	CodeUnauthenticated  = 16
 )
 
-// http is the HTTP status of a code.
-func (c code) http() int {
-	switch c {
-	case invalidArgument:
+// Error is the refusal of a call to one of the cloud's APIs, in no wire's words.
+type Error struct {
+	Code       int // gRPC's
+	Text       string
+	Violations []Violation // of the request's fields
+}
+
+// Violation is what is wrong with one field of a request.
+type Violation struct {
+	Field       string `json:"field"` // as the proto spells it
+	Description string `json:"description"`
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// http is the HTTP status of an error.
+func (e *Error) http() int {
+	switch e.Code {
+	case CodeInvalidArgument:
 		return http.StatusBadRequest
-	case notFound:
+	case CodeNotFound:
 		return http.StatusNotFound
-	case unimplemented:
+	case CodePermissionDenied:
+		return http.StatusForbidden
+	case CodeUnimplemented:
 		return http.StatusNotImplemented
-	case unavailable:
+	case CodeUnavailable:
 		return http.StatusServiceUnavailable
+	case CodeUnauthenticated:
+		return http.StatusUnauthorized
 	}
 	return http.StatusInternalServerError
 }
 
-// status is the error of a call to one of the cloud's APIs, in no wire's words.
-type status struct {
-	code       code
-	text       string
-	violations []violation // of the request's fields
-}
-
-// violation is what is wrong with one field of a request.
-type violation struct {
-	Field       string `json:"field"`
-	Description string `json:"description"`
-}
-
-func (s *status) Error() string { return s.text }
-
 // invalid refuses a field of a request; the name is the proto's.
-func invalid(field, description string) *status {
-	return &status{code: invalidArgument, text: field + ": " + description, violations: []violation{{field, description}}}
+func invalid(field, description string) *Error {
+	return &Error{Code: CodeInvalidArgument, Text: field + ": " + description, Violations: []Violation{{field, description}}}
 }
 
 // json is the body of the REST answer.
-func (s *status) json(requestID string) []byte {
+func (e *Error) json(requestID string) []byte {
 	const typeURL = "type.googleapis.com/google.rpc."
 	details := []any{map[string]any{"@type": typeURL + "RequestInfo", "requestId": requestID}}
-	if len(s.violations) > 0 {
-		vs := make([]violation, len(s.violations))
-		for i, v := range s.violations {
-			vs[i] = violation{camel(v.Field), v.Description}
+	if len(e.Violations) > 0 {
+		vs := make([]Violation, len(e.Violations))
+		for i, v := range e.Violations {
+			vs[i] = Violation{camel(v.Field), v.Description}
 		}
 		details = append(details, map[string]any{"@type": typeURL + "BadRequest", "fieldViolations": vs})
 	}
-	return encodeJSON(map[string]any{"code": s.code, "message": s.text, "details": details})
+	return encodeJSON(map[string]any{"code": e.Code, "message": e.Text, "details": details})
 }
 
 // camel spells a field as the REST API does.
