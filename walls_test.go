@@ -40,6 +40,7 @@ var own = map[string][]string{
 	"emulator/internal/gateway": {"events", "emulator/internal/clock"},
 	"emulator/internal/yandex": {"events", "events/yandex", "emulator/internal/clock", "emulator/internal/trigger",
 		"emulator/internal/trigger/jq", "emulator/internal/gateway", "emulator/internal/runner"},
+	"emulator/internal/yandex/resource": {"emulator/internal/clock"},
 	"emulator": {"events", "events/yandex", "events/ecr", "emulator/internal/aws", "emulator/internal/guard", "emulator/internal/queue", "emulator/internal/runner",
 		"emulator/internal/template", "emulator/internal/dynamodb", "emulator/internal/clock", "emulator/internal/journal", "emulator/internal/registry",
 		"emulator/internal/trigger", "emulator/internal/gateway", "emulator/internal/yandex"},

@@ -1,0 +1,119 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
+)
+
+// Bindings are the access bindings of all resources: who has which role on what.
+type Bindings struct {
+	mu sync.Mutex // round a change
+	on *Collection[*access.SetAccessBindingsRequest]
+}
+
+// OpenBindings reads the bindings.
+func OpenBindings(ctx context.Context, s *Store) (*Bindings, error) {
+	none := func(*access.SetAccessBindingsRequest) string { return "" }
+	on, err := Open(ctx, s, Kind[*access.SetAccessBindingsRequest]{
+		Name: "access-bindings", Folder: none, Label: none,
+		ID: func(m *access.SetAccessBindingsRequest) string { return m.ResourceId },
+	})
+	return &Bindings{on: on}, err
+}
+
+// Of returns the bindings of a resource; none when nothing is known of it.
+func (b *Bindings) Of(resourceID string) []*access.AccessBinding {
+	it, err := b.on.Get(resourceID)
+	if err != nil {
+		return nil
+	}
+	return it.Message.AccessBindings
+}
+
+// List answers ListAccessBindings for a resource; whether it is there is the service's to ask.
+func (b *Bindings) List(r *access.ListAccessBindingsRequest) (*access.ListAccessBindingsResponse, error) {
+	all := b.Of(r.ResourceId)
+	from, size := 0, int(r.PageSize)
+	if size <= 0 {
+		size = defaultPage
+	}
+	if r.PageToken != "" {
+		if _, err := fmt.Sscanf(r.PageToken, "%d", &from); err != nil || from < 0 || from > len(all) {
+			return nil, Invalid("page_token", "got what no list has returned, want the next_page_token of the page before")
+		}
+	}
+	to := min(from+size, len(all))
+	out := &access.ListAccessBindingsResponse{AccessBindings: all[from:to]}
+	if to < len(all) {
+		out.NextPageToken = fmt.Sprint(to)
+	}
+	return out, nil
+}
+
+// Set replaces the bindings of a resource.
+func (b *Bindings) Set(ctx context.Context, resourceID string, bindings []*access.AccessBinding) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.set(ctx, resourceID, bindings)
+}
+
+func (b *Bindings) set(ctx context.Context, resourceID string, bindings []*access.AccessBinding) error {
+	var unique []*access.AccessBinding
+	for _, binding := range bindings {
+		if !slices.ContainsFunc(unique, func(u *access.AccessBinding) bool { return proto.Equal(u, binding) }) {
+			unique = append(unique, binding)
+		}
+	}
+	return b.on.Put(ctx, Item[*access.SetAccessBindingsRequest]{
+		Message: &access.SetAccessBindingsRequest{ResourceId: resourceID, AccessBindings: unique},
+	})
+}
+
+// Update adds and removes bindings, and returns what of it changed anything: adding what is there is no change, nor is removing what
+// is not.
+func (b *Bindings) Update(ctx context.Context, resourceID string, deltas []*access.AccessBindingDelta) ([]*access.AccessBindingDelta, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.Of(resourceID)
+	var effective []*access.AccessBindingDelta
+	for i, d := range deltas {
+		there := slices.IndexFunc(all, func(a *access.AccessBinding) bool { return proto.Equal(a, d.AccessBinding) })
+		switch d.Action {
+		case access.AccessBindingAction_ADD:
+			if there < 0 {
+				all, effective = append(all, d.AccessBinding), append(effective, d)
+			}
+		case access.AccessBindingAction_REMOVE:
+			if there >= 0 {
+				all, effective = slices.Delete(all, there, there+1), append(effective, d)
+			}
+		default:
+			return nil, Invalid(fmt.Sprintf("access_binding_deltas[%d].action", i), "got none, want ADD or REMOVE")
+		}
+	}
+	if len(effective) == 0 {
+		return nil, nil
+	}
+	return effective, b.set(ctx, resourceID, all)
+}
+
+// Forget drops the bindings of a resource that is deleted.
+func (b *Bindings) Forget(ctx context.Context, resourceID string) error {
+	if _, err := b.on.Get(resourceID); err != nil {
+		return nil // it has none
+	}
+	return b.on.Delete(ctx, resourceID)
+}
+
+// Bind adds bindings that exist without any set-up, unless a client has changed those of the resource.
+func (b *Bindings) Bind(resourceID string, bindings ...*access.AccessBinding) {
+	b.on.DeclareDefault(Item[*access.SetAccessBindingsRequest]{
+		Message: &access.SetAccessBindingsRequest{ResourceId: resourceID, AccessBindings: bindings},
+	})
+}

@@ -1,0 +1,113 @@
+package resource
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// defaultPage is how many resources a page has when the request does not say; maxPage is the most it may say.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// ListRequest is what the requests of all lists have; those that have a filter too are filtered by it.
+type ListRequest interface {
+	GetPageSize() int64
+	GetPageToken() string
+}
+
+// token is what a page token says: the last resource of the page before it, and which filter they passed.
+type token struct {
+	Last   string `json:"l"`
+	Filter uint64 `json:"f"`
+}
+
+// List picks the page of a list that the request asks for, and returns the token of the next one. The items are in the order of their
+// creation, or, those that do not tell it, of their ids or names; a token stays good while others are made and deleted.
+func List[M proto.Message](items []M, r ListRequest) (page []M, next string, err error) {
+	keep, filter := func(proto.Message) bool { return true }, ""
+	if f, ok := r.(interface{ GetFilter() string }); ok && f.GetFilter() != "" {
+		var m M
+		filter = f.GetFilter()
+		if keep, err = Filter(m.ProtoReflect().Descriptor(), filter); err != nil {
+			return nil, "", err
+		}
+	}
+	size := int(r.GetPageSize())
+	switch {
+	case size < 0 || size > maxPage:
+		return nil, "", Invalid("page_size", fmt.Sprintf("got %d, want 0 to %d", size, maxPage))
+	case size == 0:
+		size = defaultPage
+	}
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(filter)) // it does not fail
+	var after token
+	if r.GetPageToken() != "" {
+		data, err := base64.RawURLEncoding.DecodeString(r.GetPageToken())
+		if err == nil {
+			err = json.Unmarshal(data, &after)
+		}
+		if err != nil {
+			return nil, "", Invalid("page_token", "got what no list has returned, want the next_page_token of the page before")
+		}
+		if after.Filter != hash.Sum64() {
+			return nil, "", Invalid("page_token", "got the token of a list with another filter, want the same filter for all pages")
+		}
+	}
+	for _, m := range items {
+		if !keep(m) || after.Last != "" && place(m) <= after.Last {
+			continue
+		}
+		if len(page) == size {
+			data, _ := json.Marshal(token{place(page[size-1]), hash.Sum64()}) // it does not fail
+			return page, base64.RawURLEncoding.EncodeToString(data), nil
+		}
+		page = append(page, m)
+	}
+	return page, "", nil
+}
+
+// place orders resources as All does.
+func place(m proto.Message) string {
+	id := field(m, "id")
+	if id == "" {
+		id = field(m, "name")
+	}
+	if at := created(m); !at.IsZero() {
+		return at.Format("2006-01-02T15:04:05.000000000") + " " + id
+	}
+	return id
+}
+
+// Invalid is INVALID_ARGUMENT about one field of a request, named as in the proto.
+func Invalid(field, description string) error {
+	return InvalidFields(Violation{field, description})
+}
+
+// Violation is what is wrong with one field of a request.
+type Violation struct{ Field, Description string }
+
+// InvalidFields is INVALID_ARGUMENT that names every field at fault.
+func InvalidFields(vs ...Violation) error {
+	texts := make([]string, len(vs))
+	bad := &errdetails.BadRequest{}
+	for i, v := range vs {
+		texts[i] = v.Field + ": " + v.Description
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Description})
+	}
+	s := status.New(codes.InvalidArgument, strings.Join(texts, "; "))
+	if with, err := s.WithDetails(bad); err == nil {
+		s = with
+	}
+	return s.Err()
+}

@@ -1,0 +1,78 @@
+// Package resource keeps what clients of the cloud's control plane make: messages of the cloud's own protos, by id, in the journal's
+// named values; and what every service says of them alike: operations, pages, filters, masks, access bindings.
+//
+// It knows no service. Errors of exported functions are statuses of gRPC, ready to be answered.
+package resource
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"io"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
+)
+
+// Values keeps named values over restarts: the journal does.
+type Values interface {
+	Put(ctx context.Context, name string, value []byte) error
+	Remove(ctx context.Context, name string) error
+	Values(ctx context.Context, under string) (map[string][]byte, error)
+}
+
+// Options of a Store. The zero value keeps everything in memory.
+type Options struct {
+	Clock  clock.Clock // nil: clock.Real
+	Random io.Reader   // where ids come from; nil: crypto/rand
+	Values Values      // nil: nothing is kept
+}
+
+// Store is what the collections of all services share. Close it.
+type Store struct {
+	clock  clock.Clock
+	values Values
+
+	random sync.Mutex
+	source io.Reader
+
+	operations operations
+}
+
+// New makes a store. It reads nothing before a collection is opened.
+func New(o Options) *Store {
+	s := &Store{clock: o.Clock, values: o.Values, source: o.Random}
+	if s.clock == nil {
+		s.clock = clock.Real{}
+	}
+	if s.source == nil {
+		s.source = rand.Reader
+	}
+	s.operations.byID = make(map[string]*entry)
+	return s
+}
+
+// Close waits for the operations that have begun and not ended.
+func (s *Store) Close() { s.operations.running.Wait() }
+
+// Now is the time of the house, as resources tell it.
+func (s *Store) Now() *timestamppb.Timestamp { return timestamppb.New(s.clock.Now().UTC()) }
+
+// idLength is that of all the cloud's ids.
+const idLength = 20
+
+// NewID makes an id of the cloud's form: the prefix of its kind, such as "a1s", and random characters of [0-9a-v].
+func (s *Store) NewID(prefix string) (string, error) {
+	s.random.Lock()
+	defer s.random.Unlock()
+	var b [15]byte
+	if _, err := io.ReadFull(s.source, b[:]); err != nil {
+		return "", status.Errorf(codes.Internal, "new id: %v", err)
+	}
+	text := base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding).EncodeToString(b[:])
+	return (prefix + text)[:idLength], nil
+}
