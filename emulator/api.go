@@ -28,6 +28,7 @@ func (e *Emulator) api() http.Handler {
 		serve        http.HandlerFunc
 	}{
 		{"GET", "/_regcast/health", e.getHealth},
+		{"GET", "/_regcast/ca", e.getCA},
 		{"POST", "/_regcast/events", e.postEvents},
 		{"GET", "/_regcast/events/{id}", e.getTrace},
 		{"GET", "/_regcast/journal", e.getJournal},
@@ -56,8 +57,9 @@ func (e *Emulator) getHealth(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, struct {
 		Status   string   `json:"status"`
 		Version  string   `json:"version"`
+		Secure   string   `json:"secure_url"`
 		Defaults Defaults `json:"defaults"`
-	}{"ready", e.version, e.defaults})
+	}{"ready", e.version, e.SecureURL(), e.defaults})
 }
 
 func (e *Emulator) postEvents(w http.ResponseWriter, r *http.Request) {

@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/regcast/regcast/emulator/internal/authority"
 	"github.com/regcast/regcast/emulator/internal/aws"
 	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/emulator/internal/dynamodb"
@@ -47,13 +48,14 @@ type Emulator struct {
 	server   *http.Server
 
 	// The rooms, in the order of the walk.
-	folder   *folder
-	registry *registry.Registry
-	journal  journal.Journal
-	cursor   *journal.Cursor
-	triggers *trigger.Engine
-	gateway  *gateway.Gateway
-	cloud    *yandex.Cloud
+	folder    *folder
+	authority *authority.Authority
+	registry  *registry.Registry
+	journal   journal.Journal
+	cursor    *journal.Cursor
+	triggers  *trigger.Engine
+	gateway   *gateway.Gateway
+	cloud     *yandex.Cloud
 
 	// Functions and what they call.
 	runner *runner.Runner
@@ -158,6 +160,9 @@ func (e *Emulator) build(cfg Config) (err error) {
 	if e.journal, err = e.openJournal(cfg); err != nil {
 		return err
 	}
+	if e.authority, err = authority.Open(e.folder.authority(cfg.Environ, e.warn)); err != nil {
+		return err
+	}
 	if e.registry, err = registry.New(registry.Options{
 		Dir: e.folder.registry(), Commit: e.commit, Clock: e.clock, Default: yandex.RegistryID, QuietChildren: cfg.QuietChildren,
 	}); err != nil {
@@ -191,6 +196,7 @@ func (e *Emulator) build(cfg Config) (err error) {
 		Protocols:         new(http.Protocols),
 	}
 	e.server.Protocols.SetHTTP1(true)
+	e.server.Protocols.SetHTTP2(true)
 	e.server.Protocols.SetUnencryptedHTTP2(true)
 	e.background.Go(e.runTriggers)
 	e.background.Go(e.runSnapshots)
@@ -297,7 +303,7 @@ func (e *Emulator) Defaults() Defaults { return e.defaults }
 // in flight; for a limit, call Close. It returns nil after a clean end.
 func (e *Emulator) Serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = e.Close(context.Background()) })() // its result is returned below
-	listener := e.listener
+	listener := e.listenTLS(e.listener)
 	if e.aws != nil { // its events tell of headers as clients spelled them
 		listener, e.server.ConnContext = gateway.KeepHeads(listener), gateway.KeepHead
 	}

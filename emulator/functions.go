@@ -111,7 +111,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 		return err
 	}
 	if e.plan != nil || len(cfg.CloudFunctions) > 0 { // others have no process to guard
-		if e.guard, err = guard.New(guard.Options{Handler: e.port, Dir: e.folder.functions(), Proxy: e.local()}); err != nil {
+		if err = e.buildGuard(); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -15,7 +16,7 @@ import (
 const maxHead = 16 << 10
 
 // KeepHeads returns a listener whose connections keep the head of their first request, for SentNames. KeepHead must be the
-// ConnContext of the server.
+// ConnContext of the server. Those of TLS keep none: net/http knows a *tls.Conn by its type.
 func KeepHeads(l net.Listener) net.Listener { return headListener{l} }
 
 type headListener struct{ net.Listener }
@@ -25,8 +26,11 @@ func (l headListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tcp, ok := nc.(*net.TCPConn); ok {
-		return &tcpHead{TCPConn: tcp}, nil
+	switch c := nc.(type) {
+	case *net.TCPConn:
+		return &tcpHead{TCPConn: c}, nil
+	case *tls.Conn:
+		return c, nil
 	}
 	return &anyHead{Conn: nc}, nil
 }

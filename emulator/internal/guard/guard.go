@@ -1,7 +1,7 @@
 // Package guard stands between functions and the real world: what they send to a real cloud is answered by the emulator, never by the
 // cloud.
 //
-// Functions are given it as their HTTP proxy and its certificate authority as a trusted one. A request to a host of AWS or Yandex Cloud
+// Functions are given it as their HTTP proxy and the emulator's certificate authority as a trusted one. A request to a host of AWS or Yandex Cloud
 // goes to Options.Handler as if it had been sent to the emulator; everything else passes through.
 package guard
 
@@ -28,19 +28,21 @@ import (
 type Options struct {
 	// Handler answers what is sent to a host of a cloud. The request's Host is that of the cloud.
 	Handler http.Handler
-	// Dir is where the trusted certificates are written.
-	Dir string
+	// Certificate returns the server's side of TLS for a host that the client named before it said so itself.
+	Certificate func(host string) *tls.Config
+	// Bundle is the file of the certificates that functions trust.
+	Bundle string
 	// Proxy is the address, HOST:PORT, whose requests come to Serve.
 	Proxy string
 }
 
 // Guard is a proxy. Close it.
 type Guard struct {
-	handler http.Handler
-	proxy   string
-	secret  string
-	ca      *Authority
-	bundle  string
+	handler     http.Handler
+	certificate func(host string) *tls.Config
+	bundle      string
+	proxy       string
+	secret      string
 
 	server *http.Server // for what comes out of the tunnels to a cloud
 	calls  *calls
@@ -50,18 +52,10 @@ type Guard struct {
 	pipes  pipes
 }
 
-// New makes the authority and starts the guard.
-func New(o Options) (*Guard, error) {
-	ca, err := NewAuthority()
-	if err != nil {
-		return nil, fmt.Errorf("guard: %w", err)
-	}
-	bundle, err := ca.WriteBundle(o.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("guard: %w", err)
-	}
+// New starts a guard.
+func New(o Options) *Guard {
 	g := &Guard{
-		handler: o.Handler, proxy: o.Proxy, secret: rand.Text(), ca: ca, bundle: bundle,
+		handler: o.Handler, certificate: o.Certificate, bundle: o.Bundle, proxy: o.Proxy, secret: rand.Text(),
 		calls: newCalls(),
 		pass:  &http.Transport{ForceAttemptHTTP2: true, ResponseHeaderTimeout: 5 * time.Minute}, // and no proxy: it is one
 	}
@@ -77,7 +71,7 @@ func New(o Options) (*Guard, error) {
 		Handler: o.Handler, ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
 	}
 	g.served.Go(func() { _ = g.server.Serve(g.calls) }) // it ends when calls is closed
-	return g, nil
+	return g
 }
 
 // Env returns the variables that make a function's HTTP clients come here: Go, curl, Python and the AWS SDKs for them honour all of
@@ -175,7 +169,7 @@ func (g *Guard) tunnel(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		host = target
 	}
-	g.calls.put(tls.Server(near, g.ca.Config(host)))
+	g.calls.put(tls.Server(near, g.certificate(host)))
 }
 
 // Close ends every tunnel; requests that run to the emulator are waited for until ctx ends.

@@ -19,6 +19,7 @@ import (
 	"github.com/matryer/is"
 	"go.uber.org/goleak"
 
+	"github.com/regcast/regcast/emulator/internal/authority"
 	"github.com/regcast/regcast/emulator/internal/guard"
 )
 
@@ -42,11 +43,18 @@ func open(t *testing.T) *house {
 			answer(w, r)
 		}
 	}))
-	var err error
-	h.Guard, err = guard.New(guard.Options{Handler: answer, Dir: t.TempDir(), Proxy: h.port.Listener.Addr().String()})
+	ca, err := authority.Open(authority.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	bundle, _, err := ca.Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Guard = guard.New(guard.Options{
+		Handler: answer, Proxy: h.port.Listener.Addr().String(), Bundle: bundle,
+		Certificate: func(host string) *tls.Config { return ca.Server(host, "http/1.1") },
+	})
 	h.env = h.Env("fn")
 	t.Cleanup(func() {
 		h.port.CloseClientConnections()
