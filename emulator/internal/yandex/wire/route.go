@@ -1,0 +1,197 @@
+package wire
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// Route is one way to a method.
+type Route struct {
+	// Method is "/service/Method".
+	Method string
+	// Verb and Pattern are the REST binding; both are "" of a method that has none.
+	Verb, Pattern string
+	// Emulated says that the service implements the method; what does not answers UNIMPLEMENTED, "not emulated: …".
+	Emulated bool
+}
+
+// method is what wire knows of a registered method.
+type method struct {
+	name     string // "service/Method", as it is told to people
+	input    *checks
+	emulated bool
+	mutating bool // its answers are kept by idempotency key
+	open     bool // asked before there is a token
+}
+
+// describe reads the descriptors of all services.
+func (s *Server) describe() error {
+	s.methods, s.collections = map[string]*method{}, map[string]bool{}
+	compiler := newCompiler()
+	for name, registered := range s.services {
+		found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+		if err != nil {
+			return fmt.Errorf("service %s: %w", name, err)
+		}
+		desc, ok := found.(protoreflect.ServiceDescriptor)
+		if !ok {
+			return fmt.Errorf("service %s: %s is no service", name, found.FullName())
+		}
+		for i := range desc.Methods().Len() {
+			if err := s.describeMethod(desc.Methods().Get(i), registered.impl, compiler); err != nil {
+				return err
+			}
+		}
+	}
+	slices.SortFunc(s.routes, func(a, b Route) int {
+		return cmp.Or(cmp.Compare(a.Method, b.Method), cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Verb, b.Verb))
+	})
+	return nil
+}
+
+func (s *Server) describeMethod(desc protoreflect.MethodDescriptor, impl any, compiler *compiler) error {
+	input, err := compiler.message(desc.Input())
+	if err != nil {
+		return err
+	}
+	service := string(desc.Parent().FullName())
+	full := "/" + service + "/" + string(desc.Name())
+	m := &method{
+		name:     full[1:],
+		input:    input,
+		emulated: !promoted(reflect.TypeOf(impl), string(desc.Name()), "Unimplemented"+string(desc.Parent().Name())+"Server"),
+		open:     service == "yandex.cloud.endpoint.ApiEndpointService",
+	}
+	s.methods[full] = m
+	bindings := append(bindingsOf(desc), extraBindings(desc)...)
+	if len(bindings) == 0 {
+		s.routes = append(s.routes, Route{Method: full, Emulated: m.emulated})
+		m.mutating = desc.Output().FullName() == "yandex.cloud.operation.Operation"
+	}
+	for _, b := range bindings {
+		verb, pattern := verbOf(b)
+		s.routes = append(s.routes, Route{Method: full, Verb: verb, Pattern: pattern, Emulated: m.emulated})
+		s.collections[collection(pattern)] = true
+		m.mutating = m.mutating || verb != http.MethodGet
+	}
+	return nil
+}
+
+// bindingsOf are the REST bindings that a method's proto gives it.
+func bindingsOf(desc protoreflect.MethodDescriptor) []*annotations.HttpRule {
+	rule, ok := proto.GetExtension(desc.Options(), annotations.E_Http).(*annotations.HttpRule)
+	if !ok || rule == nil {
+		return nil
+	}
+	return append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...)
+}
+
+// extraBindings are those that a proto has not and clients need.
+func extraBindings(desc protoreflect.MethodDescriptor) []*annotations.HttpRule {
+	var extra []*annotations.HttpRule
+	for _, b := range bindingsOf(desc) {
+		verb, pattern := verbOf(b)
+		// Cancelling is GET in the proto and POST in the documentation.
+		if verb == http.MethodGet && desc.FullName() == "yandex.cloud.operation.OperationService.Cancel" {
+			extra = append(extra, &annotations.HttpRule{Pattern: &annotations.HttpRule_Post{Post: pattern}, Body: "*"})
+		}
+		// A name that may hold slashes is one segment in the proto.
+		start, end := strings.LastIndexByte(pattern, '{'), strings.LastIndexByte(pattern, '}')
+		if start < 0 || !strings.HasPrefix(pattern[end+1:], ":") {
+			continue
+		}
+		field := desc.Input().Fields().ByName(protoreflect.Name(pattern[start+1 : end]))
+		if field != nil && verb == http.MethodGet && takesSlash(field) {
+			deep := pattern[:end] + "=**" + pattern[end:]
+			extra = append(extra, &annotations.HttpRule{Pattern: &annotations.HttpRule_Get{Get: deep}})
+		}
+	}
+	for _, b := range extra {
+		b.Selector = string(desc.FullName())
+	}
+	return extra
+}
+
+func verbOf(rule *annotations.HttpRule) (verb, pattern string) {
+	switch p := rule.GetPattern().(type) {
+	case *annotations.HttpRule_Get:
+		return http.MethodGet, p.Get
+	case *annotations.HttpRule_Put:
+		return http.MethodPut, p.Put
+	case *annotations.HttpRule_Post:
+		return http.MethodPost, p.Post
+	case *annotations.HttpRule_Delete:
+		return http.MethodDelete, p.Delete
+	case *annotations.HttpRule_Patch:
+		return http.MethodPatch, p.Patch
+	default:
+		return rule.GetCustom().GetKind(), rule.GetCustom().GetPath()
+	}
+}
+
+// collection is the literal beginning of a pattern: /triggers/v1/triggers of /triggers/v1/triggers/{trigger_id}:pause.
+func collection(pattern string) string {
+	literal, _, _ := strings.Cut(pattern, "{")
+	if i := strings.LastIndexByte(literal, '/'); strings.LastIndexByte(literal, ':') > i {
+		literal, _, _ = strings.Cut(literal, ":")
+	}
+	return strings.TrimSuffix(literal, "/")
+}
+
+// promoted says whether t has the method only because it embeds the struct of the given name: that is how a generated service leaves
+// methods out, and it must be known before a request is checked or the service is called.
+func promoted(t reflect.Type, name, base string) bool {
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
+		if _, byValue := t.Elem().MethodByName(name); byValue {
+			t = t.Elem() // the pointer's method wraps the value's
+		}
+	}
+	found, ok := t.MethodByName(name)
+	if !ok || t.Kind() == reflect.Interface {
+		return false
+	}
+	pc := found.Func.Pointer()
+	if file, _ := runtime.FuncForPC(pc).FileLine(pc); file != "<autogenerated>" {
+		struc := t
+		if struc.Kind() == reflect.Pointer {
+			struc = struc.Elem()
+		}
+		return struc.Name() == base
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	field, ok := provider(t, name)
+	return ok && promoted(field, name, base)
+}
+
+// provider returns the type of the embedded field that a struct's method comes from.
+func provider(t reflect.Type, name string) (reflect.Type, bool) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if !f.Anonymous {
+			continue
+		}
+		candidate := f.Type
+		if candidate.Kind() == reflect.Struct {
+			candidate = reflect.PointerTo(candidate)
+		}
+		if _, ok := candidate.MethodByName(name); ok {
+			return candidate, true
+		}
+	}
+	return nil, false
+}
