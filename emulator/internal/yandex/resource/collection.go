@@ -45,7 +45,7 @@ type Collection[M proto.Message] struct {
 	mu       sync.RWMutex
 	items    map[string]Item[M]
 	defaults map[string]bool // ids that exist without any set-up
-	gone     map[string]bool // of these, the ones that a client deleted in an earlier life
+	gone     map[string]bool // of these, the ones that a client deleted
 }
 
 // value is what is persisted of an item.
@@ -198,6 +198,7 @@ func (c *Collection[M]) Put(ctx context.Context, it Item[M]) error {
 		}
 	}
 	c.items[id] = it
+	delete(c.gone, id)
 	return nil
 }
 
@@ -244,6 +245,7 @@ func (c *Collection[M]) Delete(ctx context.Context, id string) error {
 		}
 	}
 	delete(c.items, id)
+	c.gone[id] = c.defaults[id] && it.File == ""
 	return nil
 }
 
@@ -269,10 +271,10 @@ func (c *Collection[M]) DeclareDefault(it Item[M]) (Item[M], bool) {
 	defer c.mu.Unlock()
 	id := c.kind.ID(it.Message)
 	c.defaults[id] = true
-	if c.gone[id] {
-		return Item[M]{}, false
-	}
 	if _, ok := c.items[id]; !ok {
+		if c.gone[id] {
+			return Item[M]{}, false
+		}
 		c.items[id] = it.clone()
 	}
 	return c.items[id].clone(), true

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -64,8 +65,11 @@ func List[M proto.Message](items []M, r ListRequest) (page []M, next string, err
 			return nil, "", Invalid("page_token", "got the token of a list with another filter, want the same filter for all pages")
 		}
 	}
+	if after.Last != "" {
+		items = items[follow(items, after.Last):]
+	}
 	for _, m := range items {
-		if !keep(m) || after.Last != "" && place(m) <= after.Last {
+		if !keep(m) {
 			continue
 		}
 		if len(page) == size {
@@ -77,16 +81,27 @@ func List[M proto.Message](items []M, r ListRequest) (page []M, next string, err
 	return page, "", nil
 }
 
+// follow is the index of the first item after the one that was at a place, which may be gone by now. Lists begin with the oldest
+// resource, those of operations with the newest.
+func follow[M proto.Message](items []M, last string) int {
+	if i := slices.IndexFunc(items, func(m M) bool { return place(m) == last }); i >= 0 {
+		return i + 1
+	}
+	newestFirst := len(items) > 1 && place(items[0]) > place(items[len(items)-1])
+	i := slices.IndexFunc(items, func(m M) bool { return place(m) > last != newestFirst })
+	if i < 0 {
+		return len(items)
+	}
+	return i
+}
+
 // place orders resources as All does.
 func place(m proto.Message) string {
 	id := field(m, "id")
 	if id == "" {
 		id = field(m, "name")
 	}
-	if at := created(m); !at.IsZero() {
-		return at.Format("2006-01-02T15:04:05.000000000") + " " + id
-	}
-	return id
+	return created(m).Format("2006-01-02T15:04:05.000000000") + " " + id
 }
 
 // Invalid is INVALID_ARGUMENT about one field of a request, named as in the proto.

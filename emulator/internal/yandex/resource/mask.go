@@ -69,7 +69,7 @@ func set(dst, src protoreflect.Message, path []string) {
 	from := src.Descriptor().Fields().ByName(protoreflect.Name(path[0]))
 	to := dst.Descriptor().Fields().ByName(protoreflect.Name(path[0]))
 	switch {
-	case from == nil || to == nil || from.Kind() != to.Kind():
+	case from == nil || to == nil || !alike(from, to):
 	case len(path) > 1 && src.Has(from):
 		set(dst.Mutable(to).Message(), src.Get(from).Message(), path[1:])
 	case len(path) > 1 && !dst.Has(to):
@@ -81,4 +81,21 @@ func set(dst, src protoreflect.Message, path []string) {
 		copyOf := proto.Clone(src.Interface()).ProtoReflect()
 		dst.Set(to, copyOf.Get(from))
 	}
+}
+
+// alike tells whether a field may be set to the value of another.
+func alike(a, b protoreflect.FieldDescriptor) bool {
+	if a.Kind() != b.Kind() || a.Cardinality() != b.Cardinality() || a.IsMap() != b.IsMap() {
+		return false
+	}
+	if a.IsMap() {
+		return a.MapKey().Kind() == b.MapKey().Kind() && alike(a.MapValue(), b.MapValue())
+	}
+	switch {
+	case a.Message() != nil:
+		return a.Message().FullName() == b.Message().FullName()
+	case a.Enum() != nil:
+		return a.Enum().FullName() == b.Enum().FullName()
+	}
+	return true
 }

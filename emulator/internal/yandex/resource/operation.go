@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -27,7 +28,8 @@ type operations struct {
 type entry struct {
 	op     *operation.Operation
 	on     string             // id of the resource
-	cancel context.CancelFunc // of one that runs
+	cancel context.CancelFunc // of one that has begun before it was over
+	over   chan struct{}      // of the same: closed at its end
 }
 
 // Done makes the operation of a call that is over: on is the id of the resource it was about, in its metadata's words as well.
@@ -53,10 +55,12 @@ func (s *Store) Begin(ctx context.Context, on, description string, metadata prot
 		return nil, err
 	}
 	ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	e.over = make(chan struct{})
 	begun := proto.CloneOf(e.op)
 	s.operations.add(e)
 	s.operations.running.Go(func() {
 		defer e.cancel()
+		defer close(e.over)
 		response, err := do(ctx)
 		s.operations.mu.Lock()
 		defer s.operations.mu.Unlock()
@@ -151,4 +155,47 @@ func (s *Store) OperationsOn(on string) []*operation.Operation {
 		}
 	}
 	return out
+}
+
+// ListOperations picks the page of a ListOperations call: what was done to a resource, the last first.
+func ListOperations(s *Store, on string, r ListRequest) (page []*operation.Operation, next string, err error) {
+	all := s.OperationsOn(on)
+	if r.GetPageToken() != "" {
+		from := slices.IndexFunc(all, func(o *operation.Operation) bool { return o.Id == r.GetPageToken() })
+		if from < 0 {
+			return nil, "", Invalid("page_token", "got what no list has returned, want the next_page_token of the page before")
+		}
+		all = all[from:]
+	}
+	if f, ok := r.(interface{ GetFilter() string }); ok && f.GetFilter() != "" {
+		keep, err := Filter((*operation.Operation)(nil).ProtoReflect().Descriptor(), f.GetFilter())
+		if err != nil {
+			return nil, "", err
+		}
+		all = slices.DeleteFunc(all, func(o *operation.Operation) bool { return !keep(o) })
+	}
+	size := int(r.GetPageSize())
+	if size <= 0 {
+		size = defaultPage
+	}
+	if len(all) > size {
+		return all[:size], all[size].Id, nil
+	}
+	return all, "", nil
+}
+
+// Wait returns when an operation is done, or with ctx's error.
+func (s *Store) Wait(ctx context.Context, id string) error {
+	s.operations.mu.Lock()
+	e := s.operations.byID[id]
+	s.operations.mu.Unlock()
+	if e == nil || e.over == nil {
+		return nil
+	}
+	select {
+	case <-e.over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

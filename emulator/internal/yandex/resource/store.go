@@ -56,8 +56,17 @@ func New(o Options) *Store {
 	return s
 }
 
-// Close waits for the operations that have begun and not ended.
-func (s *Store) Close() { s.operations.running.Wait() }
+// Close cancels the operations that run, and waits for their ends.
+func (s *Store) Close() {
+	s.operations.mu.Lock()
+	for _, e := range s.operations.order {
+		if !e.op.Done {
+			e.cancel()
+		}
+	}
+	s.operations.mu.Unlock()
+	s.operations.running.Wait()
+}
 
 // Now is the time of the house, as resources tell it.
 func (s *Store) Now() *timestamppb.Timestamp { return timestamppb.New(s.clock.Now().UTC()) }
