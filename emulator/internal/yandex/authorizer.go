@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-
-	"github.com/regcast/regcast/emulator/internal/runner"
 )
 
 // Authorizer is a security scheme that guards operations.
@@ -52,7 +50,7 @@ func (r specReader) authorizer(name string) *Authorizer {
 	default:
 		return a
 	}
-	a.Function = parseFunction(extension)
+	a.Function = r.function(extension)
 	if ttl := extension.get("authorizer_result_ttl_in_seconds"); ttl.given() {
 		ttl.warn("not emulated: caching of an authorizer's answers; the function is called each time")
 	}
@@ -96,11 +94,10 @@ func (d *door) authorize(ctx context.Context, a *Authorizer, c call) (told map[s
 
 // ask calls the function of an authorizer.
 func (d *door) ask(ctx context.Context, c call) (allowed bool, told map[string]any, err error) {
-	id, trace, err := d.mint.request()
-	if err != nil {
+	if c.id, c.trace, err = d.mint.request(); err != nil { // its own: it is another call
 		return false, nil, err
 	}
-	out, err := d.functions.call(ctx, c.function.ID, runner.Request{ID: id, Payload: encodeJSON(c.question(id, trace, d.clock.Now()))})
+	out, err := d.invoke(ctx, c, c.question(d.clock.Now()))
 	if err != nil {
 		return false, nil, err
 	}

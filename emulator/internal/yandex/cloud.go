@@ -42,8 +42,10 @@ type Options struct {
 	// Container gives the base URL of a container, or says why there is none. Nil: there are no containers.
 	Container func(id string) (url string, err error)
 	// Transport makes the requests that gateways send out: to http integrations, containers and keys of tokens.
-	// Nil: http.DefaultTransport's settings in a transport of the cloud's own.
+	// Nil: NewTransport's, without idle connections.
 	Transport http.RoundTripper
+	// IAMToken gives the token of a service account, which http integrations may send along. Nil: Token, for everybody.
+	IAMToken func(serviceAccountID string) (string, error)
 	// Log hears of each request to a gateway and of each event of a socket, when it is over. It must not block. Nil: nobody does.
 	Log func(GatewayLog)
 
@@ -87,6 +89,21 @@ func New(o Options) *Cloud {
 	if d.ctx == nil {
 		d.ctx = context.Background()
 	}
+	d.container, d.transport, d.token = o.Container, o.Transport, o.IAMToken
+	if d.container == nil {
+		d.container = func(id string) (string, error) {
+			return "", fmt.Errorf("got %s, which is no container here; there is none", quote(id))
+		}
+	}
+	if d.transport == nil {
+		t := NewTransport()
+		t.DisableKeepAlives = true // nobody would close them
+		d.transport = t
+	}
+	if d.token == nil {
+		d.token = func(string) (string, error) { return Token, nil }
+	}
+	d.permits = &permits{ask: o.Permit, strict: o.StrictAuth, clock: d.clock, note: d.note}
 	d.functions = &functions{invoke: o.Invoke, ids: o.Functions}
 	if o.Invoke == nil || o.Functions == nil {
 		d.functions = &functions{

@@ -18,7 +18,12 @@ import (
 type FileError struct {
 	// Problems stand in the order of their lines, each as "FILE:LINE: field.path: what is wrong and what is wanted".
 	Problems []string
+	// Fields are the same apart, of triggers only.
+	Fields []Problem
 }
+
+// Problem is what is wrong with one field, named by its path: "rule.container_registry.tag".
+type Problem struct{ Field, Text string }
 
 // Error is the problems, one a line.
 func (e *FileError) Error() string { return strings.Join(e.Problems, "\n") }
@@ -200,6 +205,45 @@ func (f field) number(low, high int) int {
 		return max(low, 1)
 	}
 	return n
+}
+
+// decimal reads a number within bounds.
+func (f field) decimal(low, high float64) float64 {
+	if !f.given() {
+		return 0
+	}
+	n, err := strconv.ParseFloat(f.value().Value, 64)
+	if f.value().Kind != yaml.ScalarNode || err != nil || !(n >= low && n <= high) {
+		f.refuse("got %s, want a number from %g to %g", f.got(), low, high)
+		return low
+	}
+	return n
+}
+
+// boolean reads true or false.
+func (f field) boolean() bool {
+	if !f.given() {
+		return false
+	}
+	if text := f.value().Value; f.value().Kind != yaml.ScalarNode || text != "true" && text != "false" {
+		f.refuse("got %s, want true or false", f.got())
+	}
+	return f.value().Value == "true"
+}
+
+// texts reads a list of strings, or one string.
+func (f field) texts() []string {
+	if !f.given() {
+		return nil
+	}
+	if f.got() != "a list" {
+		return []string{f.text()}
+	}
+	var out []string
+	for _, item := range f.items() {
+		out = append(out, item.text())
+	}
+	return out
 }
 
 // seconds reads a duration in the spelling of protobuf's JSON, "1.5s", within bounds.

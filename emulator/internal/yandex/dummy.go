@@ -30,9 +30,7 @@ func parseDummy(o object) *Dummy {
 		d.Status = code.number(200, 599)
 	}
 	for _, m := range o.get("http_headers").members() {
-		if strings.Trim(strings.ToLower(m.key), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" || m.key == "" {
-			m.refuse("got the header name %s, want letters, digits, - and _", quote(m.key))
-		}
+		m.headerName()
 		d.Headers = append(d.Headers, Header{m.key, m.text()})
 	}
 	for _, m := range o.get("content").members() {
@@ -42,6 +40,13 @@ func parseDummy(o object) *Dummy {
 		d.Content = append(d.Content, Content{m.key, m.text()})
 	}
 	return d
+}
+
+// headerName refuses a key that is no name of a header.
+func (m member) headerName() {
+	if strings.Trim(strings.ToLower(m.key), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" || m.key == "" {
+		m.refuse("got the header name %s, want letters, digits, - and _", quote(m.key))
+	}
 }
 
 // answer picks the content for the call and fills the parameters in.
@@ -72,13 +77,18 @@ func (d *Dummy) answer(c call) answer {
 func (c call) filler() *strings.Replacer {
 	var pairs []string
 	for _, p := range c.op.Parameters {
-		value := ""
-		if values := c.values(p); len(values) > 0 {
-			value = values[0]
-		}
-		pairs = append(pairs, "{"+p.Name+"}", cmp.Or(value, p.Default))
+		pairs = append(pairs, "{"+p.Name+"}", c.value(p))
 	}
 	return strings.NewReplacer(pairs...)
+}
+
+// value is the first that the call has for a parameter, or its default.
+func (c call) value(p Parameter) string {
+	value := ""
+	if values := c.values(p); len(values) > 0 {
+		value = values[0]
+	}
+	return cmp.Or(value, p.Default)
 }
 
 // choose finds the content for an Accept header: the best match, else the default. Without the header any will do: the default,

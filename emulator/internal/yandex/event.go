@@ -14,12 +14,12 @@ import (
 )
 
 // words makes the event that a function gets of a call. A plain request has two formats; a socket's events are the same in both.
-func (c call) words(id, trace string, now time.Time) map[string]any {
-	header := c.headers(id, trace)
+func (c call) words(now time.Time) map[string]any {
+	header := c.headers()
 	e := map[string]any{
 		"headers":           last(header),
 		"multiValueHeaders": header,
-		"requestContext":    c.context(id, now),
+		"requestContext":    c.context(c.id, now),
 	}
 	single, multi := c.declared()
 	values := c.pathValues()
@@ -46,15 +46,15 @@ func (c call) words(id, trace string, now time.Time) map[string]any {
 }
 
 // question is the event that an authorizer's function gets.
-func (c call) question(id, trace string, now time.Time) map[string]any {
+func (c call) question(now time.Time) map[string]any {
 	path, _, _ := strings.Cut(c.url, "?")
 	cookies := map[string]string{}
 	for _, cookie := range (&http.Request{Header: c.header}).Cookies() {
 		cookies[cookie.Name] = cookie.Value
 	}
 	return map[string]any{
-		"resource": c.resource, "path": path, "httpMethod": c.method, "headers": last(c.headers(id, trace)),
-		"queryStringParameters": last(c.query), "pathParameters": c.pathValues(), "requestContext": c.context(id, now), "cookies": cookies,
+		"resource": c.resource, "path": path, "httpMethod": c.method, "headers": last(c.headers()),
+		"queryStringParameters": last(c.query), "pathParameters": c.pathValues(), "requestContext": c.context(c.id, now), "cookies": cookies,
 	}
 }
 
@@ -101,20 +101,20 @@ func requestContext(method, remote, userAgent, id string, now time.Time) map[str
 
 // headers are the client's, those of the cloud's own proxies, and those of the socket. What is of one hop is left out, as is what
 // only the handshake needs.
-func (c call) headers(id, trace string) http.Header {
+func (c call) headers() http.Header {
 	h := c.header.Clone()
-	for _, name := range []string{"Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions",
-		"Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding"} {
-		h.Del(name)
-	}
+	dropHop(h)
 	path, _, _ := strings.Cut(c.url, "?")
 	ip := hostOf(c.remote)
 	for name, value := range map[string]string{
-		"Host": c.host, "X-Api-Gateway-Function-Id": c.function.ID, "X-Envoy-External-Address": ip, "X-Envoy-Original-Path": path,
-		"X-Forwarded-Proto": "http", "X-Real-Remote-Address": c.remote, "X-Request-Id": id, "X-Trace-Id": trace,
+		"Host": c.host, "X-Envoy-External-Address": ip, "X-Envoy-Original-Path": path,
+		"X-Forwarded-Proto": "http", "X-Real-Remote-Address": c.remote, "X-Request-Id": c.id, "X-Trace-Id": c.trace,
 		"X-Serverless-Certificate-Ids": "{}", "X-Serverless-Gateway-Id": c.gateway,
 	} {
 		h.Set(name, value)
+	}
+	if c.function != nil {
+		h.Set("X-Api-Gateway-Function-Id", c.function.ID)
 	}
 	if c.secure {
 		h.Set("X-Forwarded-Proto", "https")

@@ -2,6 +2,7 @@ package yandex
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,13 +27,13 @@ type Function struct {
 	at place
 }
 
-func parseFunction(o object) *Function {
+func (r specReader) function(o object) *Function {
 	formats := []string{"0.1", "1.0"}
 	f := &Function{
 		at:               o.get("function_id").at,
 		ID:               o.get("function_id").required("the id of a function").id(),
 		Tag:              o.get("tag").text(),
-		ServiceAccountID: o.get("service_account_id").id(),
+		ServiceAccountID: o.account(r.account),
 		Version:          formats[0],
 	}
 	o.get("tag").warnOfTag()
@@ -43,20 +44,18 @@ func parseFunction(o object) *Function {
 	default:
 		f.Version = version.text()
 	}
-	if c := o.get("context"); c.given() {
-		if c.got() != "a mapping" {
-			c.refuse("got %s, want a mapping", c.got())
-		} else if err := c.value().Decode(&f.Context); err != nil {
-			c.refuse("got what cannot be read: %v", err)
-		} else if _, err := json.Marshal(f.Context); err != nil {
-			c.refuse("got what JSON cannot hold: %v", err)
-		}
-	}
+	f.Context = readContext(o.get("context"))
 	return f
+}
+
+// account reads the service account of an integration; without one it is the gateway's.
+func (o object) account(inherited string) string {
+	return cmp.Or(o.get("service_account_id").id(), o.get("serviceAccountId").id(), inherited)
 }
 
 // call is what an integration is called with.
 type call struct {
+	id, trace  string // of the request; empty: see identify
 	op         *Operation
 	function   *Function // the one that is called, if one is
 	authorizer map[string]any
@@ -114,39 +113,76 @@ func encodeJSON(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// run calls the integration of an operation; who may is not asked. An error says why a function gave no answer; the answer is then the cloud's.
-func (d *door) run(ctx context.Context, c call) (answer, error) {
-	op := c.op
+// identify gives a call the ids of its request and trace.
+func (d *door) identify(c *call) (err error) {
+	if c.id == "" {
+		c.id, c.trace, err = d.mint.request()
+	}
+	return err
+}
+
+// run calls the integration of an operation; who may is not asked. An error says why there is no answer of its own; the answer is
+// then the cloud's.
+func (h *gatewayHandler) run(c call) (answer, error) {
+	d, op := h.door, c.op
 	switch {
 	case op.Type == "":
 		return failed(http.StatusNotImplemented, "the operation has no integration"), nil
 	case op.Dummy != nil:
 		return op.Dummy.answer(c), nil
-	case op.Function == nil:
+	case !op.calls():
 		return failed(http.StatusNotImplemented, "not emulated: "+op.Type+" integration"), nil
 	}
-	a, err := d.function(ctx, c)
-	if err != nil {
-		var f *failure
-		if !errors.As(err, &f) {
-			return failed(http.StatusInternalServerError, err.Error()), err
-		}
-		return f.answer(), fmt.Errorf("the function %s failed: %w", op.Function.ID, err)
+	if err := d.identify(&c); err != nil {
+		return failed(http.StatusInternalServerError, err.Error()), err
 	}
-	return a, nil
+	ctx, p := patient(d.ctx, d.clock)
+	defer p.end()
+	p.give(h.state.Load().timeout, errTime)
+	var a answer
+	var err error
+	switch {
+	case op.Function != nil:
+		a, err = d.function(ctx, c)
+	case op.HTTP != nil:
+		a, err = d.http(ctx, c)
+	default:
+		a, err = d.reach(ctx, c)
+	}
+	if err != nil && tooSlow(ctx) {
+		return failed(http.StatusGatewayTimeout, "Gateway Timeout: "+context.Cause(ctx).Error()), context.Cause(ctx)
+	}
+	return a, err
 }
 
-// function calls the function of an operation and reads its answer.
+// function calls the function of an operation and reads its answer. An error goes with the answer that the client gets instead.
 func (d *door) function(ctx context.Context, c call) (answer, error) {
-	id, trace, err := d.mint.request()
-	if err != nil {
-		return answer{}, err
-	}
 	c.function = c.op.Function
-	payload := encodeJSON(c.words(id, trace, d.clock.Now()))
-	out, err := d.functions.call(ctx, c.op.Function.ID, runner.Request{ID: id, Payload: payload})
+	a, err := d.proxy(ctx, c)
+	if err == nil {
+		return a, nil
+	}
+	err = fmt.Errorf("the function %s failed: %w", c.function.ID, err)
+	var f *failure
+	if !errors.As(err, &f) {
+		return failed(http.StatusInternalServerError, err.Error()), err
+	}
+	return f.answer(), err
+}
+
+func (d *door) proxy(ctx context.Context, c call) (answer, error) {
+	out, err := d.invoke(ctx, c, c.words(d.clock.Now()))
 	if err != nil {
 		return answer{}, err
 	}
 	return readAnswer(out)
+}
+
+// invoke calls the function of a call with an event. The error is a *failure.
+func (d *door) invoke(ctx context.Context, c call, event map[string]any) ([]byte, error) {
+	err := d.permits.check(key(c.gateway, c.resource), c.function.ServiceAccountID, roleInvokeFunction, kindFunction, c.function.ID)
+	if err != nil {
+		return nil, &failure{status: http.StatusForbidden, kind: clientError, text: "permission denied: " + err.Error()}
+	}
+	return d.functions.call(ctx, c.function.ID, runner.Request{ID: c.id, Payload: encodeJSON(event)})
 }

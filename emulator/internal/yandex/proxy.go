@@ -57,9 +57,20 @@ func readAnswer(payload []byte) (answer, error) {
 	for name, values := range told.MultiValueHeaders { // they win
 		a.header[http.CanonicalHeaderKey(name)] = values
 	}
+	if name := a.filter(); name != "" {
+		return malformed("the header " + name + " is not allowed")
+	}
+	if len(a.body) > 0 && a.header.Get("Content-Type") == "" {
+		a.header.Set("Content-Type", http.DetectContentType(a.body))
+	}
+	return a, nil
+}
+
+// filter takes out and renames what functions and containers may not say; it names a header that makes the whole answer wrong.
+func (a answer) filter() (forbidden string) {
 	for _, name := range []string{"Proxy-Authenticate", "Transfer-Encoding", "Via"} {
 		if a.header[name] != nil {
-			return malformed("the header " + name + " is not allowed")
+			return name
 		}
 	}
 	for _, name := range []string{"Host", "Authorization", "User-Agent", "Connection", "Max-Forwards", "Cookie", "X-Request-Id",
@@ -72,13 +83,10 @@ func readAnswer(payload []byte) (answer, error) {
 			a.header.Del(name)
 		}
 	}
-	if len(a.body) > 0 && a.header.Get("Content-Type") == "" {
-		a.header.Set("Content-Type", http.DetectContentType(a.body))
-	}
-	return a, nil
+	return ""
 }
 
-// passable takes from a request's headers what does not reach a function that is called directly.
+// passable takes from a request's headers what does not reach a function that is called directly, nor a container.
 func passable(h http.Header) http.Header {
 	out := h.Clone()
 	for _, name := range []string{"Expect", "Te", "Trailer", "Upgrade", "Proxy-Authenticate", "Authorization", "Connection", "Content-Md5",

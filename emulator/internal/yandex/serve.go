@@ -33,6 +33,10 @@ const StepOpened = "opened"
 type door struct {
 	sockets   *gateway.Gateway
 	functions *functions
+	container func(id string) (string, error)
+	transport http.RoundTripper
+	token     func(serviceAccountID string) (string, error)
+	permits   *permits
 	clock     clock.Clock
 	mint      *minter
 	note      func(events.Step)
@@ -94,14 +98,14 @@ func (h *gatewayHandler) plain(w http.ResponseWriter, r *http.Request, path *Pat
 		return
 	}
 	c.authorizer = told
-	if op.Function != nil {
+	if op.calls() {
 		if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest)); err != nil {
 			write(w, r, unread(err))
 			return
 		}
 		c.binary = !isJSON(r.Header)
 	}
-	a, err := h.door.run(h.door.ctx, c)
+	a, err := h.run(c)
 	if err != nil {
 		note(a, err)
 	}
@@ -209,7 +213,7 @@ func (s *socket) ask() answer {
 		a = *refused
 	case op != nil:
 		s.call.authorizer, c.authorizer = told, told
-		a, err = d.run(d.ctx, c)
+		a, err = s.gateway.run(c)
 	}
 	if err != nil {
 		s.note(events.StepLost, "CONNECT: "+clip(err.Error()), map[string]any{"status": a.status})
@@ -230,10 +234,11 @@ func (p *Path) kept(header http.Header) http.Header {
 		if op == nil {
 			continue
 		}
-		if op.Function != nil {
+		if op.Function != nil || op.Container != nil || op.HTTP != nil && op.HTTP.AllHeaders {
 			return header // it gets them all
 		}
 		keep("Accept")
+		keep("User-Agent")
 		for _, parameter := range op.Parameters {
 			switch parameter.In {
 			case "header":
@@ -284,7 +289,7 @@ func (s *socket) message(id string, m gateway.Message) {
 	if m.Binary {
 		c.header.Set("Content-Type", "application/octet-stream")
 	}
-	a, err := d.run(d.ctx, c)
+	a, err := s.gateway.run(c)
 	if err != nil {
 		s.note(events.StepLost, "MESSAGE "+messageID+": "+clip(err.Error()), map[string]any{"status": a.status})
 	}
@@ -307,8 +312,7 @@ func (s *socket) closed(info gateway.Info, code int, reason string) {
 		c.socket.code, c.socket.reason = code, reason
 		c.header.Set(headerDisconnectStatus, strconv.Itoa(code))
 		c.header.Set(headerDisconnectReason, reason)
-		d := s.gateway.door
-		switch a, err := d.run(d.ctx, c); {
+		switch a, err := s.gateway.run(c); {
 		case err != nil:
 			text += fmt.Sprintf(" (disconnect: %s)", clip(err.Error()))
 		case a.status == http.StatusNotImplemented:

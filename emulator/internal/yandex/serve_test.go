@@ -55,10 +55,10 @@ paths:
     x-yc-apigateway-websocket-connect:
       x-yc-apigateway-integration: {type: dummy, http_code: 403, http_headers: {X-Why: closed}, content: {text/plain: 'not today'}}
   /function:
-    x-yc-apigateway-websocket-connect: {x-yc-apigateway-integration: {type: serverless_containers, container_id: bba}}
+    x-yc-apigateway-websocket-connect: {x-yc-apigateway-integration: {type: object_storage, bucket: b, object: o}}
   /half:
-    x-yc-apigateway-websocket-message: {x-yc-apigateway-integration: {type: serverless_containers, container_id: bba}}
-    x-yc-apigateway-websocket-disconnect: {x-yc-apigateway-integration: {type: serverless_containers, container_id: bba}}
+    x-yc-apigateway-websocket-message: {x-yc-apigateway-integration: {type: object_storage, bucket: b, object: o}}
+    x-yc-apigateway-websocket-disconnect: {x-yc-apigateway-integration: {type: object_storage, bucket: b, object: o}}
   /guarded:
     x-yc-apigateway-websocket-connect:
       security: [{keys: []}]
@@ -187,7 +187,7 @@ func TestRefusedHandshakes(t *testing.T) {
 		body   string
 	}{
 		{"/refused", 403, "not today"},
-		{"/function", 501, `{"message":"not emulated: serverless_containers integration"}`},
+		{"/function", 501, `{"message":"not emulated: object_storage integration"}`},
 		{"/guarded", 501, `{"message":"not emulated: the authorizer keys"}`},
 		{"/nowhere", 404, `{"message":"no path of the gateway d5dmine matches /nowhere"}`},
 	} {
@@ -250,7 +250,7 @@ func TestMessages(t *testing.T) {
 
 	half := h.open("/half")
 	h.say(half, "x")
-	is.Equal(h.frame(half), `{"message":"not emulated: serverless_containers integration"}`)
+	is.Equal(h.frame(half), `{"message":"not emulated: object_storage integration"}`)
 
 	quiet := h.open("/quiet") // no message operation
 	h.say(quiet, "x")
@@ -266,7 +266,7 @@ func TestOpeningAndClosingAreNoted(t *testing.T) {
 	opened, closed := <-h.steps, <-h.steps
 	is.Equal([]string{opened.What, opened.Room, opened.Who, opened.Text}, []string{yandex.StepOpened, "gateway", mine + "/half", id + " connected"})
 	is.Equal([]string{closed.What, closed.Who}, []string{events.StepClosed, mine + "/half"})
-	is.Equal(closed.Text, id+` disconnected: 4001 had enough (disconnect: {"message":"not emulated: serverless_containers integration"})`)
+	is.Equal(closed.Text, id+` disconnected: 4001 had enough (disconnect: {"message":"not emulated: object_storage integration"})`)
 	is.Equal(closed.Data, map[string]any{"connection_id": id, "code": 4001, "reason": "had enough"})
 }
 

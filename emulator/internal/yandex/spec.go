@@ -43,8 +43,13 @@ type Operation struct {
 	Type       string      // of the integration: "dummy", "cloud_functions", …; empty: none
 	Dummy      *Dummy      // only if Type is "dummy"
 	Function   *Function   // only if Type is "cloud_functions"
+	HTTP       *HTTP       // only if Type is "http"
+	Container  *Container  // only if Type is "serverless_containers"
 	Authorizer *Authorizer // nil: everybody may
 }
+
+// calls tells whether the integration is somebody else: it reads the body of the request and may take its time.
+func (op *Operation) calls() bool { return op.Function != nil || op.HTTP != nil || op.Container != nil }
 
 // Parameter is a value of the request that answers may contain as {Name}.
 type Parameter struct {
@@ -61,8 +66,10 @@ const (
 	integrationKey = "x-yc-apigateway-integration"
 	authorizerKey  = "x-yc-apigateway-authorizer"
 
-	dummyType    = "dummy"
-	functionType = "cloud_functions"
+	dummyType     = "dummy"
+	functionType  = "cloud_functions"
+	containerType = "serverless_containers"
+	httpType      = "http"
 )
 
 func socketKeys() []string { return []string{connectKey, messageKey, disconnectKey} }
@@ -72,7 +79,7 @@ func methods() []string {
 }
 
 func integrations() []string {
-	return []string{dummyType, functionType, "serverless_containers", "http", "object_storage", "cloud_datasphere",
+	return []string{dummyType, functionType, containerType, httpType, "object_storage", "cloud_datasphere",
 		"cloud_datastreams", "cloud_ymq", "cloud_ydb"}
 }
 
@@ -81,7 +88,7 @@ func integrations() []string {
 func ParseSpec(file string, data []byte) (*Spec, error) { return parse(file, data, nil) }
 
 // parse is ParseSpec with values for the variables that the specification declares.
-func parse(file string, data []byte, _ map[string]string) (*Spec, error) {
+func parse(file string, data []byte, variables map[string]string) (*Spec, error) {
 	d := read(file, data, false)
 	spec := &Spec{}
 	switch {
@@ -89,11 +96,8 @@ func parse(file string, data []byte, _ map[string]string) (*Spec, error) {
 	case len(d.roots) != 1:
 		d.problems = append(d.problems, remark{place{file, 1, ""}, fmt.Sprintf("got %d documents, want one", len(d.roots))})
 	default:
+		fillVariables(d.roots[0], variables)
 		spec = parseSpec(d.roots[0])
-		if i := strings.Index(string(data), "${var."); i >= 0 {
-			at := place{file, 1 + strings.Count(string(data[:i]), "\n"), ""}
-			d.warnings = append(d.warnings, remark{at, "not emulated: variables; ${var.…} stays as it is written"})
-		}
 	}
 	if err := d.err(); err != nil {
 		return nil, err
@@ -108,10 +112,11 @@ func parseSpec(f field) *Spec {
 	if v := version.text(); v != "" && !strings.HasPrefix(v, "3.") {
 		version.refuse("got %s, want 3.0.0", quote(v))
 	}
-	r := specReader{root: root}
+	own := root.get("x-yc-apigateway").open()
+	r := specReader{root: root, account: own.account("")}
 	r.guard = r.authorizer(root.scheme())
-	for _, m := range root.get("x-yc-apigateway").members() {
-		if m.key != "service_account_id" && m.key != "variables" {
+	for _, m := range own.members() {
+		if !slices.Contains([]string{"service_account_id", "serviceAccountId", "variables"}, m.key) {
 			m.warn("not emulated: %s", m.key)
 		}
 	}
@@ -160,6 +165,8 @@ func (f field) strict(known ...string) object {
 type specReader struct {
 	root  object
 	guard *Authorizer // the one that the document names for all operations
+
+	account string // the service account of all integrations that have none of their own
 }
 
 // follow goes where a $ref of this document points; other values stay as they are.
@@ -275,7 +282,11 @@ func (r specReader) operation(path, key string, f field, shared []Parameter) *Op
 	case op.Type == dummyType:
 		op.Dummy = parseDummy(i)
 	case op.Type == functionType:
-		op.Function = parseFunction(i)
+		op.Function = r.function(i)
+	case op.Type == httpType:
+		op.HTTP = parseHTTP(i, key == connectKey)
+	case op.Type == containerType:
+		op.Container = r.container(i)
 	case slices.Contains(integrations(), op.Type):
 		kind.warn("not emulated: %s integration; every request is answered 501", op.Type)
 	default:

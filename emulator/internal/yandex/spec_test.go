@@ -145,15 +145,15 @@ func TestWrongSpecsAreRefusedWithFileAndLine(t *testing.T) {
 
 func TestWhatIsNotEmulatedIsWarnedOf(t *testing.T) {
 	for _, tc := range []struct{ name, old, new, want string }{
-		{"integration", "type: dummy\n        http_code", "type: serverless_containers\n        http_code",
-			`s:15: paths./rooms/{room}.x-yc-apigateway-websocket-connect.x-yc-apigateway-integration.type: not emulated: serverless_containers integration; every request is answered 501`},
+		{"integration", "type: dummy\n        http_code", "type: object_storage\n        http_code",
+			`s:15: paths./rooms/{room}.x-yc-apigateway-websocket-connect.x-yc-apigateway-integration.type: not emulated: object_storage integration; every request is answered 501`},
 		{"authorizer", "operationId: come", "security: [{keys: []}]",
 			`s:9: paths./rooms/{room}.x-yc-apigateway-websocket-connect: not emulated: the authorizer keys; every request is answered 501`},
 		{"no integration", "      x-yc-apigateway-integration:\n        type: dummy\n        content:\n          text/plain", "      x-content:\n        content:\n          text/plain",
 			`s:26: paths./news.get: there is no x-yc-apigateway-integration: every request is answered 501`},
 		{"gateway option", "  service_account_id: ajemine", "  service_account_id: ajemine\n  rateLimit: {}", `s:5: x-yc-apigateway.rateLimit: not emulated: rateLimit`},
 		{"extension", "summary: plain HTTP", "x-yc-status-mapping: {}", `s:27: paths./news.get.x-yc-status-mapping: not emulated: x-yc-status-mapping`},
-		{"variable", "hello {name}", "hello ${var.name}", `s:19: not emulated: variables; ${var.…} stays as it is written`},
+		{"variable", "hello {name}", "hello ${var.name}", `s:19: the variable name is not declared under x-yc-apigateway.variables: ${var.name} stays as it is written`},
 		{"undeclared parameter", "  /news:", "  /news/{id}:", `s:25: paths./news/{id}: the parameter {id} is not declared under parameters, so no answer can contain it`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,0 +1,72 @@
+package yandex
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Container is the integration that sends requests to a container, at the client's path.
+type Container struct {
+	ID               string
+	ServiceAccountID string
+	// Context reaches the container in a header, with the parameters filled in; nil: there is none.
+	Context any
+}
+
+func (r specReader) container(o object) *Container {
+	if path := o.get("path"); path.given() {
+		path.warn("has no effect, as in the cloud: a container gets the client's path")
+	}
+	return &Container{
+		ID:               o.get("container_id").required("the id of a container").id(),
+		ServiceAccountID: o.account(r.account),
+		Context:          readContext(o.get("context")),
+	}
+}
+
+// reach sends a request to the container of an operation. An error goes with the answer that the client gets instead.
+func (d *door) reach(ctx context.Context, c call) (answer, error) {
+	container := c.op.Container
+	err := d.permits.check(key(c.gateway, c.resource), container.ServiceAccountID, roleInvokeContainer, kindContainer, container.ID)
+	if err != nil {
+		f := &failure{status: http.StatusForbidden, kind: clientError, text: "permission denied: " + err.Error()}
+		return f.answer(), f
+	}
+	base, err := d.container(container.ID)
+	if err != nil {
+		f := &failure{status: http.StatusNotFound, kind: clientError, text: "container not found: " + err.Error()}
+		return f.answer(), f
+	}
+	path := c.url
+	if c.socket != nil && c.socket.event != "CONNECT" { // the query is the handshake's alone
+		path, _, _ = strings.Cut(path, "?")
+	}
+	r, err := http.NewRequestWithContext(ctx, c.method, strings.TrimSuffix(base, "/")+path, c.content())
+	if err != nil {
+		return failed(http.StatusBadGateway, "Bad Gateway: "+clip(err.Error())), err
+	}
+	r.Host = c.host
+	r.Header = passable(c.headers())
+	r.Header.Del("Host")
+	r.Header.Del("Content-Length")
+	if r.Header.Get("User-Agent") == "" {
+		r.Header["User-Agent"] = []string{""} // or net/http would say its own
+	}
+	c.told(r.Header)
+	r.Header.Del(headerOperation)
+	if container.Context != nil {
+		r.Header.Set(headerOperation, base64.StdEncoding.EncodeToString(encodeJSON(fillAll(container.Context, c.filler()))))
+	}
+	a, err := d.send(r, timeouts{})
+	if err != nil {
+		return a, err
+	}
+	if forbidden := a.filter(); forbidden != "" {
+		err := fmt.Errorf("the container's answer has the header %s, which is not allowed", forbidden)
+		return failed(http.StatusBadGateway, "Bad Gateway: "+err.Error()), err
+	}
+	return a, nil
+}

@@ -1,0 +1,119 @@
+package yandex
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+)
+
+// maxResponse bounds what an integration may answer, in bytes: 2.5 MB, as much as a request may have.
+const maxResponse = maxRequest
+
+const (
+	headerAuthorizer = "X-Yc-Apigateway-Authorizer-Context" // JSON: what the authorizer said
+	headerOperation  = "X-Yc-Apigateway-Operation-Context"  // JSON in base64
+)
+
+// timeouts bound an outgoing request beside the gateway's own bound; 0: not at all.
+type timeouts struct{ connect, read time.Duration }
+
+// send makes a request and reads its whole answer. An error goes with the answer that the client gets instead.
+func (d *door) send(r *http.Request, t timeouts) (answer, error) {
+	ctx, p := patient(r.Context(), d.clock)
+	defer p.end()
+	fail := func(err error) (answer, error) {
+		switch err := fmt.Errorf("%s %s: %w", r.Method, r.URL.Redacted(), err); {
+		case tooSlow(ctx):
+			err = fmt.Errorf("%s %s: %w", r.Method, r.URL.Redacted(), context.Cause(ctx))
+			return failed(http.StatusGatewayTimeout, "Gateway Timeout: "+context.Cause(ctx).Error()), err
+		default:
+			return failed(http.StatusBadGateway, "Bad Gateway: "+clip(err.Error())), err
+		}
+	}
+	p.give(t.read, errRead)
+	// Only what really connects has these moments.
+	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) {
+			if t.connect > 0 {
+				p.give(t.connect, errConnect)
+			}
+		},
+		GotConn: func(httptrace.GotConnInfo) { p.give(t.read, errRead) },
+	}))
+	res, err := d.transport.RoundTrip(r)
+	if err != nil {
+		return fail(err)
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
+	if e := res.Body.Close(); err == nil {
+		err = e
+	}
+	switch {
+	case err != nil:
+		return fail(err)
+	case len(body) > maxResponse:
+		return fail(fmt.Errorf("the answer is over %d bytes", maxResponse))
+	case res.StatusCode < 200 || res.StatusCode > 599:
+		return fail(fmt.Errorf("got the status %d, want 200 to 599", res.StatusCode))
+	}
+	a := answer{status: res.StatusCode, header: res.Header, body: body}
+	dropHop(a.header)
+	a.header.Del("Content-Length")
+	if a.header["Content-Type"] == nil {
+		a.header["Content-Type"] = nil // or net/http would find one
+	}
+	return a, nil
+}
+
+// dropHop takes from headers what is of one hop, or of the handshake alone.
+func dropHop(h http.Header) {
+	for _, name := range []string{"Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions",
+		"Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding"} {
+		h.Del(name)
+	}
+}
+
+// told adds what an authorizer said to the headers of an outgoing request; clients cannot say it.
+func (c call) told(h http.Header) {
+	h.Del(headerAuthorizer)
+	if c.authorizer != nil {
+		h.Set(headerAuthorizer, string(ascii(c.authorizer)))
+	}
+}
+
+// ascii is JSON that a header can carry.
+func ascii(v any) []byte {
+	var out []byte
+	for _, r := range string(encodeJSON(v)) {
+		switch {
+		case r < 0x80:
+			out = append(out, byte(r))
+		case r > 0xffff:
+			r -= 0x10000
+			out = fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
+}
+
+// readContext reads the context of an integration: any mapping that JSON can hold; nil: there is none.
+func readContext(c field) any {
+	if !c.given() {
+		return nil
+	}
+	var v any
+	if c.got() != "a mapping" {
+		c.refuse("got %s, want a mapping", c.got())
+	} else if err := c.value().Decode(&v); err != nil {
+		c.refuse("got what cannot be read: %v", err)
+	} else if _, err := json.Marshal(v); err != nil {
+		c.refuse("got what JSON cannot hold: %v", err)
+	}
+	return v
+}
