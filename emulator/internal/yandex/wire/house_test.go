@@ -152,12 +152,20 @@ type house struct {
 
 func open(t testing.TB, o wire.Options) *house {
 	t.Helper()
-	h := &house{is: is.New(t), server: wire.New(o), triggers: &triggerService{by: map[string]*triggers.Trigger{}}}
-	triggers.RegisterTriggerServiceServer(h.server, h.triggers)
-	operation.RegisterOperationServiceServer(h.server, operationService{})
-	containerregistry.RegisterRepositoryServiceServer(h.server, &repositoryService{})
-	h.is.NoErr(h.server.Start())
+	server, service := wire.New(o), &triggerService{by: map[string]*triggers.Trigger{}}
+	triggers.RegisterTriggerServiceServer(server, service)
+	operation.RegisterOperationServiceServer(server, operationService{})
+	containerregistry.RegisterRepositoryServiceServer(server, &repositoryService{})
+	h := serve(t, server)
+	h.triggers = service
+	return h
+}
 
+// serve starts a server whose services are registered.
+func serve(t testing.TB, server *wire.Server) *house {
+	t.Helper()
+	h := &house{is: is.New(t), server: server}
+	h.is.NoErr(server.Start())
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)

@@ -31,7 +31,7 @@ func (s *Server) answer(ctx context.Context, c *call, m *method, request proto.M
 		}
 	}
 	if !m.emulated {
-		return nil, status.Errorf(codes.Unimplemented, "not emulated: %s", m.name)
+		return nil, notEmulated(m.name)
 	}
 	if err := m.input.check(request); err != nil {
 		return nil, err
@@ -44,18 +44,23 @@ func (s *Server) answer(ctx context.Context, c *call, m *method, request proto.M
 	})
 }
 
+// stream stands round what unary does not: streams, and methods that nobody registered.
 func (s *Server) stream(impl any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	ctx := stream.Context()
 	c := callOf(ctx)
 	_, err := s.guarded(ctx, func() (any, error) {
+		m := s.methods[info.FullMethod]
+		if m == nil {
+			return nil, notEmulated(info.FullMethod[1:])
+		}
 		if s.options.Authenticate != nil {
 			var err error
 			if ctx, err = s.options.Authenticate(ctx, info.FullMethod, c.authorization); err != nil {
 				return nil, err
 			}
 		}
-		if m := s.methods[info.FullMethod]; !m.emulated {
-			return nil, status.Errorf(codes.Unimplemented, "not emulated: %s", m.name)
+		if !m.emulated {
+			return nil, notEmulated(m.name)
 		}
 		return nil, handler(impl, contextStream{stream, ctx})
 	})
@@ -72,14 +77,7 @@ type contextStream struct {
 
 func (s contextStream) Context() context.Context { return s.ctx }
 
-// unknown answers for services and methods that nobody registered.
-func (s *Server) unknown(_ any, stream grpc.ServerStream) error {
-	name, _ := grpc.MethodFromServerStream(stream)
-	c := callOf(stream.Context())
-	st := c.word(status.Errorf(codes.Unimplemented, "not emulated: %s", name[1:]))
-	c.answered(name, st)
-	return st.Err()
-}
+func notEmulated(what string) error { return status.Errorf(codes.Unimplemented, "not emulated: %s", what) }
 
 // guarded turns a panic into INTERNAL: a mistake in one service must not take the others with it.
 func (s *Server) guarded(ctx context.Context, do func() (any, error)) (response any, err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -98,6 +99,9 @@ func prepare(r *http.Request) (*http.Request, error) {
 	inner.URL = &url.URL{Path: path, RawQuery: r.URL.RawQuery}
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "query: %v", err)
+	}
+	if r.ContentLength == 0 && (r.Method == http.MethodPost || r.Method == http.MethodPatch) {
+		inner.Body, inner.ContentLength = io.NopCloser(strings.NewReader("{}")), 2 // no body is an empty request
 	}
 	inner.Header.Set("Content-Type", "application/json")
 	inner.Header.Del("Connect-Protocol-Version")

@@ -37,7 +37,9 @@ type element struct {
 }
 
 // compiler reads the rules of messages, each message once.
-type compiler struct{ done map[protoreflect.FullName]*checks }
+type compiler struct {
+	done map[protoreflect.FullName]*checks
+}
 
 func newCompiler() *compiler { return &compiler{done: map[protoreflect.FullName]*checks{}} }
 

@@ -107,7 +107,7 @@ func New(o Options) *Server {
 		grpc.WaitForHandlers(true),
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.stream),
-		grpc.UnknownServiceHandler(s.unknown),
+		grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return notEmulated("this method") }), // stream refuses before
 	)
 	endpoint.RegisterApiEndpointServiceServer(s, endpoints{ids: o.Addressed})
 	return s
