@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -44,7 +45,8 @@ func (b *Bindings) List(r *access.ListAccessBindingsRequest) (*access.ListAccess
 		size = defaultPage
 	}
 	if r.PageToken != "" {
-		if _, err := fmt.Sscanf(r.PageToken, "%d", &from); err != nil || from < 0 || from > len(all) {
+		var err error
+		if from, err = strconv.Atoi(r.PageToken); err != nil || from < 0 || from > len(all) {
 			return nil, Invalid("page_token", "got what no list has returned, want the next_page_token of the page before")
 		}
 	}
