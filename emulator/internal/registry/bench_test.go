@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/registry"
+	"github.com/regcast/regcast/events"
 )
 
 // serve is a registry on loopback, and a client that keeps its connections.
@@ -184,4 +186,24 @@ func BenchmarkBlobPush(b *testing.B) {
 			return nil
 		})
 	})
+}
+
+// BenchmarkInventory lists a repository of 10,000 images, as one page of the cloud's list does first; its lock is held meanwhile.
+func BenchmarkInventory(b *testing.B) {
+	r, err := registry.New(registry.Options{Dir: b.TempDir(), Default: defaultID})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	for i := range uint64(10_000) {
+		c := events.Change{Kind: events.ImageCreated, Registry: defaultID, Repository: "app", Digest: digestOf(fmt.Sprint(i)), At: start}
+		if err := r.Apply(i+1, []events.Change{c}); err != nil && !errors.Is(err, registry.ErrBytesMissing) {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if n := len(r.Images(defaultID, "app")); n != 10_000 {
+			b.Fatal(n)
+		}
+	}
 }

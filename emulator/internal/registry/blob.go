@@ -75,7 +75,7 @@ func (r *Registry) deleteBlob(w http.ResponseWriter, q *request) error {
 	if g.uses[d] > 0 {
 		return notAllowed(w, []string{"GET", "HEAD"}, "blob %s is in use by a manifest of %s; delete the manifest first", d, q.name)
 	}
-	if err := r.links.note(linkRemoved, p.key, d); err != nil {
+	if err := r.links.note(linkRemoved, p.key, string(d)); err != nil {
 		return err
 	}
 	delete(p.blobs, d)
@@ -123,7 +123,7 @@ func (r *Registry) link(p *repository, d digest) error {
 	if _, ok := p.blobs[d]; ok {
 		return nil
 	}
-	if err := r.links.note(linkAdded, p.key, d); err != nil {
+	if err := r.links.note(linkAdded, p.key, string(d)); err != nil {
 		return err
 	}
 	p.blobs[d] = struct{}{}

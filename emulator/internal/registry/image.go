@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -208,26 +209,48 @@ func (r *Registry) deleteManifest(w http.ResponseWriter, q *request) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var changes []events.Change
+	var found bool
 	if tag != "" {
-		changes = events.Untag(p, tag)
+		found, err = r.untag(q.Context(), p, tag)
 	} else {
-		changes = events.Delete(p, string(d))
+		found, err = r.deleteImage(q.Context(), p, d)
 	}
-	if len(changes) == 0 {
-		return manifestUnknown(q)
-	}
-	held := p.images[d] // nil for a tag
-	if err := r.commit(q.Context(), p, changes); err != nil {
+	if err != nil {
 		return err
 	}
-	if held != nil && p.graph != nil {
-		if m, err := readManifest(r.store, d, held.mediaType); err == nil {
-			p.graph.remove(d, m)
-		} else {
-			p.graph = nil
-		}
+	if !found {
+		return manifestUnknown(q)
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
+}
+
+// untag takes a tag away. The repository's lock is held.
+func (r *Registry) untag(ctx context.Context, p *repository, tag string) (found bool, err error) {
+	changes := events.Untag(p, tag)
+	if len(changes) == 0 {
+		return false, nil
+	}
+	return true, r.commit(ctx, p, changes)
+}
+
+// deleteImage takes an image and its tags away. The repository's lock is held.
+func (r *Registry) deleteImage(ctx context.Context, p *repository, d digest) (found bool, err error) {
+	changes := events.Delete(p, string(d))
+	if len(changes) == 0 {
+		return false, nil
+	}
+	mediaType := p.images[d].mediaType
+	if err := r.commit(ctx, p, changes); err != nil {
+		return true, err
+	}
+	if p.graph == nil {
+		return true, nil
+	}
+	if m, err := readManifest(r.store, d, mediaType); err == nil {
+		p.graph.remove(d, m)
+	} else {
+		p.graph = nil
+	}
+	return true, nil
 }

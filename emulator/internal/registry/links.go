@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// links remembers which blobs a repository has: no cloud tells of that, so the journal does not know. It is a line of text for each
-// change since the last snapshot, in files links.1, links.2, …: a snapshot begins a new file and drops those before it.
+// links remembers which blobs a repository has, and which repositories were deleted as a whole: no cloud tells of that, so the journal
+// does not know. It is a line of text for each change since the last snapshot, in files links.1, links.2, …: a snapshot begins a new file and drops those before it.
 // A line says what is so from now on, so reading one twice does no harm.
 type links struct {
 	dir   string
@@ -76,11 +76,13 @@ func (l *links) numbers() ([]int, error) {
 const (
 	linkAdded   = "+"
 	linkRemoved = "-"
+	linkDropped = "x" // the whole repository went, with all its blobs, after the record of a number
 )
 
-// note writes one line. The caller holds the lock of the repository, so that the lines are in the order of what happened.
-func (l *links) note(what string, k key, d digest) error {
-	line := what + " " + k.registry + "/" + k.name + " " + string(d) + "\n"
+// note writes one line about a blob, or, of linkDropped, about a number. The caller holds the lock of the repository, so that the
+// lines are in the order of what happened.
+func (l *links) note(what string, k key, of string) error {
+	line := what + " " + k.registry + "/" + k.name + " " + of + "\n"
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.torn {
@@ -95,7 +97,7 @@ func (l *links) note(what string, k key, d digest) error {
 }
 
 // replay reads the files from the given one on. Lines that make no sense were torn by a crash and tell of nothing acknowledged.
-func (l *links) replay(from int, each func(what string, k key, d digest)) error {
+func (l *links) replay(from int, each func(link)) error {
 	for n := from; n <= l.n; n++ {
 		if err := l.replayFile(l.path(n), each); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("links: %w", err)
@@ -104,7 +106,7 @@ func (l *links) replay(from int, each func(what string, k key, d digest)) error 
 	return nil
 }
 
-func (l *links) replayFile(path string, each func(what string, k key, d digest)) error {
+func (l *links) replayFile(path string, each func(link)) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -112,21 +114,37 @@ func (l *links) replayFile(path string, each func(what string, k key, d digest))
 	defer f.Close()
 	scanner := bufio.NewScanner(f)
 	for scanner.Scan() {
-		if what, k, d, ok := parseLink(scanner.Text()); ok {
-			each(what, k, d)
+		if line, ok := parseLink(scanner.Text()); ok {
+			each(line)
 		}
 	}
 	return scanner.Err()
 }
 
-func parseLink(line string) (what string, k key, d digest, ok bool) {
-	fields := strings.Split(line, " ")
-	if len(fields) != 3 || fields[0] != linkAdded && fields[0] != linkRemoved {
-		return "", key{}, "", false
+// link is one line.
+type link struct {
+	what   string
+	key    key
+	digest digest
+	seq    uint64 // of linkDropped, which has no digest
+}
+
+func parseLink(text string) (l link, ok bool) {
+	fields := strings.Split(text, " ")
+	if len(fields) != 3 {
+		return link{}, false
 	}
 	registry, name, cut := strings.Cut(fields[1], "/")
-	d, valid := parseDigest(fields[2])
-	return fields[0], key{registry, name}, d, cut && valid && validName(name)
+	l = link{what: fields[0], key: key{registry, name}}
+	switch l.what {
+	case linkAdded, linkRemoved:
+		l.digest, ok = parseDigest(fields[2])
+	case linkDropped:
+		var err error
+		l.seq, err = strconv.ParseUint(fields[2], 10, 64)
+		ok = err == nil
+	}
+	return l, ok && cut && validName(name)
 }
 
 // rotate begins a new file and returns its number.

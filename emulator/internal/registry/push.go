@@ -194,7 +194,7 @@ func (r *Registry) keep(x *upload, d digest) error {
 	}
 	err := r.store.place(x.file, d)
 	if err != nil && !had {
-		_ = r.links.note(linkRemoved, p.key, d) // should this fail too, the next start finds no bytes and drops the link
+		_ = r.links.note(linkRemoved, p.key, string(d)) // should this fail too, the next start finds no bytes and drops the link
 		delete(p.blobs, d)
 		r.store.release(d)
 	}

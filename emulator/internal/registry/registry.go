@@ -125,7 +125,7 @@ func (r *Registry) From() uint64 { return r.from }
 func (r *Registry) Rewind(last uint64) error {
 	for _, p := range r.all() {
 		p.mu.Lock()
-		p.seq = min(p.seq, last)
+		p.seq, p.dropped = min(p.seq, last), min(p.dropped, last)
 		p.mu.Unlock()
 	}
 	r.from = min(r.from, last)
@@ -187,6 +187,9 @@ func (r *Registry) commit(ctx context.Context, p *repository, changes []events.C
 }
 
 func (r *Registry) fold(p *repository, seq uint64, changes []events.Change) {
+	if !p.listed() {
+		p.created = changes[0].At
+	}
 	for _, c := range changes {
 		p.fold(c, r.store.pin, r.discard)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/regcast/regcast/events"
 )
@@ -14,12 +15,15 @@ import (
 type repository struct {
 	key key
 
-	mu     sync.Mutex
-	seq    uint64 // of the last record that changed images or tags; 0: there has been none
-	images map[digest]*image
-	tags   map[string]digest
-	blobs  map[digest]struct{}
-	graph  *graph // nil: not read from disk yet
+	mu  sync.Mutex
+	seq uint64 // of the last record that changed images or tags; 0: there has been none
+	// dropped is what seq was when the repository was deleted as a whole: it has not been since.
+	dropped uint64
+	created time.Time // of the first record since it is; zero: not known
+	images  map[digest]*image
+	tags    map[string]digest
+	blobs   map[digest]struct{}
+	graph   *graph // nil: not read from disk yet
 }
 
 // image is a manifest of a repository. Its bytes are on disk.
@@ -27,7 +31,9 @@ type image struct {
 	mediaType string
 	size      int64
 	silent    bool
-	tags      []string // sorted
+	tags      []string  // sorted
+	created   time.Time // when it was pushed first; zero: not known
+	changed   time.Time // when it was pushed, tagged or untagged last
 }
 
 func newRepository(k key) *repository {
@@ -36,8 +42,9 @@ func newRepository(k key) *repository {
 	}
 }
 
-// listed tells whether an image is or has been here: blobs alone make no repository. The lock is held.
-func (p *repository) listed() bool { return p.seq > 0 || len(p.images) > 0 }
+// listed tells whether an image is here, or has been since the repository was last deleted: blobs alone make no repository. The lock
+// is held.
+func (p *repository) listed() bool { return p.seq > p.dropped || len(p.images) > 0 }
 
 // The repository is the index that changes are derived from. The lock is held.
 
@@ -64,21 +71,22 @@ func (p *repository) fold(c events.Change, created, deleted func(digest)) {
 	switch c.Kind {
 	case events.ImageCreated:
 		if m, ok := p.images[d]; ok {
-			m.silent = c.Silent
+			m.silent, m.changed = c.Silent, c.At
 			return
 		}
-		p.images[d] = &image{mediaType: c.MediaType, size: c.Size, silent: c.Silent}
+		p.images[d] = &image{mediaType: c.MediaType, size: c.Size, silent: c.Silent, created: c.At, changed: c.At}
 		created(d)
 	case events.TagAttached:
-		p.detach(c.Tag)
+		p.detach(c)
 		if m, ok := p.images[d]; ok {
 			p.tags[c.Tag] = d
+			m.changed = c.At
 			if i, found := slices.BinarySearch(m.tags, c.Tag); !found {
 				m.tags = slices.Insert(m.tags, i, c.Tag)
 			}
 		}
 	case events.TagDetached:
-		p.detach(c.Tag)
+		p.detach(c)
 	case events.ImageDeleted:
 		m, ok := p.images[d]
 		if !ok {
@@ -92,14 +100,15 @@ func (p *repository) fold(c events.Change, created, deleted func(digest)) {
 	}
 }
 
-func (p *repository) detach(tag string) {
-	d, ok := p.tags[tag]
+func (p *repository) detach(c events.Change) {
+	d, ok := p.tags[c.Tag]
 	if !ok {
 		return
 	}
-	delete(p.tags, tag)
+	delete(p.tags, c.Tag)
 	if m := p.images[d]; m != nil {
-		if i, found := slices.BinarySearch(m.tags, tag); found {
+		m.changed = c.At
+		if i, found := slices.BinarySearch(m.tags, c.Tag); found {
 			m.tags = slices.Delete(m.tags, i, i+1)
 		}
 	}

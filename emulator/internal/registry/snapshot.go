@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // The snapshot is lines of JSON: a head, then a line for each repository.
@@ -29,16 +30,20 @@ type snapshotRepository struct {
 	Registry string            `json:"registry"`
 	Name     string            `json:"name"`
 	Seq      uint64            `json:"seq"`
+	Dropped  uint64            `json:"dropped,omitempty"`
+	Created  time.Time         `json:"created,omitzero"`
 	Images   []snapshotImage   `json:"images"`
 	Tags     map[string]digest `json:"tags"`
 	Blobs    []digest          `json:"blobs"`
 }
 
 type snapshotImage struct {
-	Digest    digest `json:"digest"`
-	MediaType string `json:"media_type"`
-	Size      int64  `json:"size"`
-	Silent    bool   `json:"silent,omitempty"`
+	Digest    digest    `json:"digest"`
+	MediaType string    `json:"media_type"`
+	Size      int64     `json:"size"`
+	Silent    bool      `json:"silent,omitempty"`
+	Created   time.Time `json:"created,omitzero"`
+	Changed   time.Time `json:"changed,omitzero"`
 }
 
 // Snapshot writes what the registry knows, so that the next start has less to replay, and removes the bytes of deleted images. It
@@ -106,9 +111,12 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 func (p *repository) snapshot() snapshotRepository {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := snapshotRepository{Registry: p.key.registry, Name: p.key.name, Seq: p.seq, Tags: make(map[string]digest, len(p.tags))}
+	s := snapshotRepository{
+		Registry: p.key.registry, Name: p.key.name, Seq: p.seq, Dropped: p.dropped, Created: p.created,
+		Tags: make(map[string]digest, len(p.tags)),
+	}
 	for d, m := range p.images {
-		s.Images = append(s.Images, snapshotImage{d, m.mediaType, m.size, m.silent})
+		s.Images = append(s.Images, snapshotImage{d, m.mediaType, m.size, m.silent, m.created, m.changed})
 	}
 	for tag, d := range p.tags {
 		s.Tags[tag] = d
@@ -130,13 +138,16 @@ func (r *Registry) restore() error {
 	if r.links, err = openLinks(r.opts.Dir, head.Links, r.store.write); err != nil {
 		return err
 	}
-	err = r.links.replay(head.Links, func(what string, k key, d digest) {
-		p := r.repository(k)
+	err = r.links.replay(head.Links, func(l link) {
+		p := r.repository(l.key)
 		switch {
-		case what == linkRemoved:
-			delete(p.blobs, d)
-		case r.store.hasBlob(d): // else it was killed between the line and the file
-			p.blobs[d] = struct{}{}
+		case l.what == linkDropped:
+			p.dropped = max(p.dropped, l.seq)
+			clear(p.blobs)
+		case l.what == linkRemoved:
+			delete(p.blobs, l.digest)
+		case r.store.hasBlob(l.digest): // else it was killed between the line and the file
+			p.blobs[l.digest] = struct{}{}
 		}
 	})
 	if err != nil {
@@ -180,12 +191,12 @@ func (r *Registry) readSnapshot(path string) (snapshotHead, error) {
 
 func (r *Registry) restoreRepository(s snapshotRepository) {
 	p := r.repository(key{s.Registry, s.Name})
-	p.seq = s.Seq
+	p.seq, p.dropped, p.created = s.Seq, s.Dropped, s.Created
 	if len(s.Images) > 0 {
 		p.graph = nil
 	}
 	for _, m := range s.Images {
-		p.images[m.Digest] = &image{mediaType: m.MediaType, size: m.Size, silent: m.Silent}
+		p.images[m.Digest] = &image{mediaType: m.MediaType, size: m.Size, silent: m.Silent, created: m.Created, changed: m.Changed}
 		r.store.pin(m.Digest)
 	}
 	for tag, d := range s.Tags {
