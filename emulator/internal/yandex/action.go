@@ -9,10 +9,12 @@ import (
 	"github.com/regcast/regcast/emulator/internal/trigger/jq"
 )
 
-// Action is one thing done with each batch: exactly one of Broadcast and Invoke.
+// Action is one thing done with each batch: exactly one of Broadcast, Invoke and Post.
 type Action struct {
 	Broadcast *Broadcast
 	Invoke    *Invoke
+	Post      *Post
+	Recovery  Recovery // of Invoke and Post; a broadcast is tried once
 
 	Filter      string // jq over one message; empty: all
 	Transformer string // jq over the whole batch; empty: as it is
@@ -34,14 +36,29 @@ type Invoke struct {
 	FunctionID       string
 	Tag              string // as it was given: empty is $latest, and stays empty
 	ServiceAccountID string
-	Attempts         int           // after the first one that failed; 0: none
-	Interval         time.Duration // before each of them
-	DeadLetter       *DeadLetter   // nil: what is given up is dropped
 
-	functionAt, queueAt place
+	functionAt, tagAt place
 }
 
-// DeadLetter says where batches go that the function did not take.
+// Post sends a container a request with each batch.
+type Post struct {
+	ContainerID      string
+	Path             string // below the container's URL
+	ServiceAccountID string
+
+	containerAt place
+}
+
+// Recovery says what becomes of a batch that a function or container did not take.
+type Recovery struct {
+	Attempts   int           // after the first one that failed; 0: none
+	Interval   time.Duration // before each of them
+	DeadLetter *DeadLetter   // nil: what is given up is dropped
+
+	queueAt place
+}
+
+// DeadLetter says where batches go that are given up.
 type DeadLetter struct {
 	QueueID          string // the ARN
 	ServiceAccountID string
@@ -54,20 +71,23 @@ const (
 	minInterval = 10 * time.Second
 	maxInterval = time.Minute
 
-	latest = "$latest" // the tag of the only version of a function that there is here
+	latest = "$latest" // the tag of a function's newest version
 
 	broadcastKey = "gateway_websocket_broadcast"
 	invokeKey    = "invoke_function"
+	postKey      = "invoke_container"
 	withRetryKey = "invoke_function_with_retry" // what other kinds of v1's rules call it
 )
 
 func actionsV1() []string {
-	return []string{broadcastKey, invokeKey, "invoke_container", "start_workflow"}
+	return []string{broadcastKey, invokeKey, postKey, "start_workflow"}
 }
+
+func actionsOurs() []string { return []string{broadcastKey, invokeKey, postKey} }
 
 // parseActionV1 reads the one action of v1's rule, which has its retries and dead letters inside.
 func parseActionV1(o object) Action {
-	kinds, ours := actionsV1(), []string{broadcastKey, invokeKey}
+	kinds, ours := actionsV1(), actionsOurs()
 	if o.get(withRetryKey).given() { // else no error proposes it
 		kinds, ours = append(kinds, withRetryKey), append(ours, withRetryKey)
 	}
@@ -80,37 +100,36 @@ func parseActionV1(o object) Action {
 		f.warn("accepted; the cloud calls it %s here", invokeKey)
 		fallthrough
 	case invokeKey:
-		in := f.object("function_id", "function_tag", "service_account_id", "retry_settings", "dead_letter_queue")
-		a := parseInvoke(in)
-		a.parseRetry(in.get("retry_settings"))
-		if queue := in.get("dead_letter_queue"); queue.given() {
-			a.parseQueue(queue.object("queue_id", "service_account_id"), "queue_id")
-		}
-		return Action{Invoke: a}
+		in := f.object(slices.Concat(invokeFields(), recoveryV1())...)
+		return Action{Invoke: parseInvoke(in), Recovery: parseRecoveryV1(in)}
+	case postKey:
+		in := f.object(slices.Concat(postFields(), recoveryV1())...)
+		return Action{Post: parsePost(in), Recovery: parseRecoveryV1(in)}
 	}
 	return Action{}
 }
 
 // parseActions reads v2's list.
 func parseActions(f field) []Action {
-	kinds := []string{broadcastKey, invokeKey, "invoke_container", "start_workflow", "agent_runtime_call"}
+	kinds := append(actionsOurs(), "start_workflow", "agent_runtime_call")
 	var out []Action
 	for _, item := range f.items() {
 		o := item.object(slices.Concat(kinds, []string{"filter", "transformer", "retry_policy", "dead_letter"})...)
 		var a Action
-		name, _ := o.emulated(kinds, broadcastKey, invokeKey)
-		tried := &Invoke{} // whom nobody asks, so that the fields beside a broadcast are checked as well
+		name, _ := o.emulated(kinds, actionsOurs()...)
+		var r Recovery // of a broadcast too, so that what stands beside it is checked
+		r.parseRetry(o.get("retry_policy"))
+		r.parseDeadLetter(o.get("dead_letter"))
 		switch name {
 		case broadcastKey:
 			a.Broadcast = parseBroadcast(o.get(name))
 			o.get("retry_policy").unused("a broadcast is tried once")
 			o.get("dead_letter").unused("a broadcast has no dead letters")
 		case invokeKey:
-			a.Invoke = parseInvoke(o.get(name).object("function_id", "function_tag", "service_account_id"))
-			tried = a.Invoke
+			a.Invoke, a.Recovery = parseInvoke(o.get(name).object(invokeFields()...)), r
+		case postKey:
+			a.Post, a.Recovery = parsePost(o.get(name).object(postFields()...)), r
 		}
-		tried.parseRetry(o.get("retry_policy"))
-		tried.parseDeadLetter(o.get("dead_letter"))
 		a.Filter, a.filterAt = parseJQ(o.get("filter"), maxFilter)
 		a.Transformer, a.transformerAt = parseJQ(o.get("transformer"), maxJQ)
 		out = append(out, a)
@@ -132,15 +151,27 @@ func parseBroadcast(f field) *Broadcast {
 	}
 }
 
+func invokeFields() []string { return []string{"function_id", "function_tag", "service_account_id"} }
+
 func parseInvoke(o object) *Invoke {
-	a := &Invoke{
+	return &Invoke{
 		functionAt:       o.get("function_id").at,
 		FunctionID:       o.get("function_id").required("the id of a function").id(),
+		tagAt:            o.get("function_tag").at,
 		Tag:              o.get("function_tag").text(),
 		ServiceAccountID: o.get("service_account_id").id(),
 	}
-	o.get("function_tag").warnOfTag()
-	return a
+}
+
+func postFields() []string { return []string{"container_id", "path", "service_account_id"} }
+
+func parsePost(o object) *Post {
+	return &Post{
+		containerAt:      o.get("container_id").at,
+		ContainerID:      o.get("container_id").required("the id of a container").id(),
+		Path:             o.get("path").text(),
+		ServiceAccountID: o.get("service_account_id").id(),
+	}
 }
 
 func (f field) unused(why string) {
@@ -156,40 +187,54 @@ func (f field) warnOfTag() {
 	}
 }
 
+func recoveryV1() []string { return []string{"retry_settings", "dead_letter_queue"} }
+
+// parseRecoveryV1 reads what stands in v1's calls.
+func parseRecoveryV1(in object) (r Recovery) {
+	r.parseRetry(in.get("retry_settings"))
+	if queue := in.get("dead_letter_queue"); queue.given() {
+		r.parseQueue(queue.object("queue_id", "service_account_id"), "queue_id")
+	}
+	return r
+}
+
 // parseRetry reads v1's retry_settings and v2's retry_policy, which are alike.
-func (a *Invoke) parseRetry(f field) {
+func (r *Recovery) parseRetry(f field) {
 	if !f.given() {
 		return
 	}
 	o := f.object("retry_attempts", "interval")
-	a.Attempts = o.get("retry_attempts").number(1, maxAttempts)
-	a.Interval = o.get("interval").required(`seconds from 10s to 60s, such as "10s"`).seconds(minInterval, maxInterval)
+	r.Attempts = o.get("retry_attempts").number(1, maxAttempts)
+	r.Interval = o.get("interval").required(`seconds from 10s to 60s, such as "10s"`).seconds(minInterval, maxInterval)
 	if !o.get("retry_attempts").given() {
 		f.warn("there is no retry_attempts: what fails is not tried again")
 	}
 }
 
 // parseDeadLetter reads v2's.
-func (a *Invoke) parseDeadLetter(f field) {
+func (r *Recovery) parseDeadLetter(f field) {
 	if !f.given() {
 		return
 	}
 	q := f.object("dead_letter_queue").get("dead_letter_queue").required("a queue").object("queue_arn", "service_account_id", "message_attributes")
-	a.parseQueue(q, "queue_arn")
+	r.parseQueue(q, "queue_arn")
 	if attributes := q.get("message_attributes"); attributes.given() {
+		for _, m := range attributes.members() {
+			m.text() // or it is refused
+		}
 		attributes.warn("not emulated: message_attributes of dead letters; they are left out")
 	}
 }
 
-func (a *Invoke) parseQueue(o object, key string) {
+func (r *Recovery) parseQueue(o object, key string) {
 	queue := o.get(key).required("the ARN of a queue")
-	a.queueAt = queue.at
-	a.DeadLetter = &DeadLetter{
+	r.queueAt = queue.at
+	r.DeadLetter = &DeadLetter{
 		QueueID:          queue.text(),
 		ServiceAccountID: o.get("service_account_id").required("the id of a service account; " + dflt + ServiceAccountID).id(),
 	}
-	if strings.HasSuffix(a.DeadLetter.QueueID, ".fifo") {
-		queue.refuse("got %s, want a standard queue: dead letters do not go to FIFO queues", quote(a.DeadLetter.QueueID))
+	if strings.HasSuffix(r.DeadLetter.QueueID, ".fifo") {
+		queue.refuse("got %s, want a standard queue: dead letters do not go to FIFO queues", quote(r.DeadLetter.QueueID))
 	}
 }
 

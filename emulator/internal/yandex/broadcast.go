@@ -3,6 +3,8 @@ package yandex
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/regcast/regcast/emulator/internal/gateway"
 	"github.com/regcast/regcast/emulator/internal/trigger"
@@ -53,8 +55,7 @@ func (b *broadcast) outcome(ctx context.Context, d trigger.Delivery, sent gatewa
 	case sent.Connections == 0 && ctx.Err() != nil:
 		return trigger.Outcome{Lost: true, Text: fmt.Sprintf("broken off: %v", context.Cause(ctx)), Data: b.data(map[string]any{})}
 	case sent.Connections == 0:
-		text := fmt.Sprintf("nobody is connected to %s%s", b.gatewayID, b.path)
-		return trigger.Outcome{Lost: true, Text: text, Data: b.data(map[string]any{"connections": 0})}
+		return trigger.Outcome{Lost: true, Text: b.nobody(), Data: b.data(map[string]any{"connections": 0})}
 	}
 	noun := "connections"
 	if sent.Connections == 1 {
@@ -64,6 +65,18 @@ func (b *broadcast) outcome(ctx context.Context, d trigger.Delivery, sent gatewa
 		Text: fmt.Sprintf("to %d %s of %s%s", sent.Connections, noun, b.gatewayID, b.path),
 		Data: b.data(map[string]any{"connections": sent.Connections}),
 	}
+}
+
+// nobody says why there was no connection.
+func (b *broadcast) nobody() string {
+	paths, there := b.wiring.paths(b.gatewayID)
+	switch {
+	case !there:
+		return fmt.Sprintf("there is no gateway %s", b.gatewayID)
+	case !slices.Contains(paths, b.path):
+		return fmt.Sprintf("the gateway %s has no path key %s; it has %s", b.gatewayID, quote(b.path), strings.Join(paths, ", "))
+	}
+	return fmt.Sprintf("nobody is connected to %s%s", b.gatewayID, b.path)
 }
 
 func (b *broadcast) data(m map[string]any) map[string]any {

@@ -5,17 +5,14 @@ package yandex
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 
 	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/emulator/internal/gateway"
 	"github.com/regcast/regcast/emulator/internal/runner"
-	"github.com/regcast/regcast/emulator/internal/trigger"
 	"github.com/regcast/regcast/events"
 	words "github.com/regcast/regcast/events/yandex"
 )
@@ -31,6 +28,9 @@ type Options struct {
 	// Invoke calls a function; Functions lists the ids there are, and may change. Nil: there is none.
 	Invoke    func(ctx context.Context, function string, r runner.Request) (runner.Response, error)
 	Functions func() []string
+	// Resolve gives the name that Invoke knows the version with a tag of a function by, or says why there is none. Nil: the function's
+	// id, whatever the tag is.
+	Resolve func(functionID, tag string) (name string, err error)
 	// DeadLetter puts what a trigger has given up, the ids of its events with it, into a queue, named by ARN. Nil: there are no queues.
 	DeadLetter func(ctx context.Context, queueID string, body []byte, events []string) error
 	// Context ends the calls to functions that sockets and requests have set off, which go on when the client has left.
@@ -104,7 +104,7 @@ func New(o Options) *Cloud {
 		d.token = func(string) (string, error) { return Token, nil }
 	}
 	d.permits = &permits{ask: o.Permit, strict: o.StrictAuth, clock: d.clock, note: d.note}
-	d.functions = &functions{invoke: o.Invoke, ids: o.Functions}
+	d.functions = &functions{invoke: o.Invoke, ids: o.Functions, resolve: o.Resolve}
 	if o.Invoke == nil || o.Functions == nil {
 		d.functions = &functions{
 			invoke: func(context.Context, string, runner.Request) (runner.Response, error) {
@@ -125,7 +125,8 @@ func New(o Options) *Cloud {
 	c.connections = connections{o.Gateway, c.gateways}
 	c.wiring = wiring{
 		broadcast: o.Gateway.Broadcast, paths: c.gateways.paths, gateways: c.gateways.ids,
-		functions: d.functions, deadLetter: o.DeadLetter, clock: d.clock, note: d.note, closing: o.Closing,
+		functions: d.functions, container: d.container, transport: d.transport, permits: d.permits,
+		deadLetter: o.DeadLetter, clock: d.clock, note: d.note, closing: o.Closing,
 	}
 	return c
 }
@@ -149,68 +150,12 @@ func (c *Cloud) AddSpec(gatewayID, file string, data []byte) error {
 	return c.SetGateway(GatewayDefinition{ID: gatewayID, File: file, Spec: data})
 }
 
-// Triggers reads a file of triggers and compiles them; an id that another file has is refused. Their gateways and functions
-// must be there.
-func (c *Cloud) Triggers(file string, data []byte) ([]trigger.Trigger, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	parsed, err := ParseTriggers(file, data)
-	if err != nil {
-		return nil, err
-	}
-	var out []trigger.Trigger
-	problems := &FileError{}
-	ids := make(map[string]place)
-	for _, t := range parsed {
-		first, taken := c.ids[t.ID]
-		if !taken {
-			first, taken = ids[t.ID]
-		}
-		if taken {
-			at := t.at
-			at.path = join(at.path, "id")
-			problems.Problems = append(problems.Problems, fmt.Sprintf("%v: got %s, which %v has; want an id of its own", at, quote(t.ID), first))
-		}
-		ids[t.ID] = t.at
-		compiled, err := compile(t, c.wiring)
-		var wrong *FileError
-		if errors.As(err, &wrong) {
-			problems.Problems = append(problems.Problems, wrong.Problems...)
-		}
-		out = append(out, compiled)
-	}
-	if len(problems.Problems) > 0 {
-		return nil, problems
-	}
-	for _, t := range parsed {
-		c.ids[t.ID] = t.at
-		for _, w := range t.Warnings {
-			c.warn(w)
-		}
-		for _, a := range t.Actions {
-			if a.Invoke != nil && a.Invoke.DeadLetter != nil && c.wiring.deadLetter == nil {
-				c.warn(fmt.Sprintf("%v: not emulated: message queues; what is given up is dropped", a.Invoke.queueAt))
-			}
-		}
-	}
-	return out, nil
-}
-
 // AddDefaultGateway adds the default gateway, unless AddSpec has given its id to another specification.
 func (c *Cloud) AddDefaultGateway() error {
 	if c.gateways.handler(GatewayID) != nil {
 		return nil
 	}
 	return c.AddSpec(GatewayID, "default-gateway.yaml", defaultGateway)
-}
-
-// DefaultTriggers is the default trigger; none, with a warning, when the default gateway was replaced by one without DefaultPath.
-func (c *Cloud) DefaultTriggers() ([]trigger.Trigger, error) {
-	if paths, _ := c.gateways.paths(GatewayID); !slices.Contains(paths, DefaultPath) {
-		c.warn(fmt.Sprintf("the gateway %s has no path %s: there is no default trigger", GatewayID, DefaultPath))
-		return nil, nil
-	}
-	return c.Triggers("default-trigger.yaml", defaultTrigger)
 }
 
 // Word says what happened in the cloud's words: the events of the changes, in order.

@@ -1,10 +1,10 @@
 package yandex
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -26,6 +26,9 @@ type wiring struct {
 	gateways func() []string
 
 	functions *functions
+	container func(id string) (url string, err error)
+	transport http.RoundTripper
+	permits   *permits
 	// deadLetter takes what is given up; nil: there are no queues.
 	deadLetter func(ctx context.Context, queueID string, body []byte, events []string) error
 	clock      clock.Clock
@@ -36,7 +39,10 @@ type wiring struct {
 // key is what the gateway room calls the connections of a path of a gateway. Paths start with "/", so keys do not clash.
 func key(gatewayID, path string) string { return gatewayID + path }
 
-// compile makes the trigger that the engine runs. The error is a *FileError when a gateway or path is not there or jq does not parse.
+// Compile makes the trigger that the engine runs. What its actions reach is looked up at each delivery, so it need not be there yet.
+// The error is a *FileError when jq does not parse; ParseTriggers has found that already.
+func (c *Cloud) Compile(t Trigger) (trigger.Trigger, error) { return compile(t, c.wiring) }
+
 func compile(t Trigger, w wiring) (trigger.Trigger, error) {
 	out := trigger.Trigger{
 		ID:   t.ID,
@@ -56,10 +62,10 @@ func compile(t Trigger, w wiring) (trigger.Trigger, error) {
 		action, wrong := a.compile(w, t)
 		problems = append(problems, wrong...)
 		out.Actions = append(out.Actions, action)
-		out.OneByOne = out.OneByOne || a.Invoke != nil
+		out.OneByOne = out.OneByOne || a.Broadcast == nil
 	}
 	if len(problems) > 0 {
-		return trigger.Trigger{}, &FileError{Problems: lines(problems)}
+		return trigger.Trigger{}, refused(problems)
 	}
 	return out, nil
 }
@@ -79,23 +85,21 @@ func (t Trigger) about() string {
 	}
 	var to []string
 	for _, a := range t.Actions {
-		if a.Broadcast != nil {
+		switch {
+		case a.Broadcast != nil:
 			to = append(to, "the sockets of "+key(a.Broadcast.GatewayID, a.Broadcast.Path))
-		} else {
-			to = append(to, "the function "+a.Invoke.FunctionID)
+		case a.Invoke != nil:
+			to = append(to, "the function "+a.Invoke.name())
+		default:
+			to = append(to, "the container "+a.Post.ContainerID+a.Post.Path)
 		}
 	}
 	return what + " → " + strings.Join(to, ", ")
 }
 
 func (a Action) compile(w wiring, t Trigger) (trigger.Action, []remark) {
-	out := trigger.Action{Pack: pack}
+	out := trigger.Action{Pack: pack, Target: a.target(w, t)}
 	var problems []remark
-	if a.Broadcast != nil {
-		out.Target, problems = a.Broadcast.target(w)
-	} else {
-		out.Target, problems = a.Invoke.target(w, t)
-	}
 	refuse := func(at place, format string, args ...any) {
 		problems = append(problems, remark{at, fmt.Sprintf(format, args...)})
 	}
@@ -114,31 +118,6 @@ func (a Action) compile(w wiring, t Trigger) (trigger.Action, []remark) {
 		out.Pack = transform(program)
 	}
 	return out, problems
-}
-
-func (b *Broadcast) target(w wiring) (trigger.Target, []remark) {
-	paths, ok := w.paths(b.GatewayID)
-	switch {
-	case !ok:
-		return nil, []remark{{b.gatewayAt, fmt.Sprintf("got %s, which is no gateway here; want %s", quote(b.GatewayID), oneOf(w.gateways()))}}
-	case !slices.Contains(paths, b.Path):
-		return nil, []remark{{b.pathAt, fmt.Sprintf("got %s, which is no path key of the gateway %s; want %s", quote(b.Path), b.GatewayID, oneOf(paths))}}
-	}
-	return &broadcast{w, b.GatewayID, b.Path}, nil
-}
-
-// target puts a function's targets round one another: a call, several attempts, a dead letter.
-func (a *Invoke) target(w wiring, t Trigger) (trigger.Target, []remark) {
-	if !w.functions.has(a.FunctionID) {
-		return nil, []remark{{a.functionAt, w.functions.missing(a.FunctionID)}}
-	}
-	var target trigger.Target = &invoke{w.functions, w.clock, a.FunctionID}
-	target = &retry{target: target, wiring: w, attempts: a.Attempts, interval: a.Interval, triggerID: t.ID, who: cmp.Or(t.Name, t.ID)}
-	queue := ""
-	if a.DeadLetter != nil {
-		queue = a.DeadLetter.QueueID
-	}
-	return &deadLetters{target, w.deadLetter, queue}, nil
 }
 
 // accept compares what the engine's index cannot. Names and tags are compared as they are, upper and lower case apart.

@@ -1,6 +1,7 @@
 package yandex
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,20 @@ const MaxPayload = 3_670_016
 type functions struct {
 	invoke func(ctx context.Context, function string, r runner.Request) (runner.Response, error)
 	ids    func() []string
+	// resolve gives the name that invoke knows a version by; nil: the function's id, whatever the tag.
+	resolve func(functionID, tag string) (name string, err error)
+}
+
+// version is what to call for a tag of a function; an empty one is $latest. The error is a *failure.
+func (f *functions) version(id, tag string) (string, error) {
+	if f.resolve == nil {
+		return id, nil
+	}
+	name, err := f.resolve(id, cmp.Or(tag, latest))
+	if err != nil {
+		return "", &failure{status: http.StatusNotFound, kind: clientError, text: err.Error()}
+	}
+	return name, nil
 }
 
 func (f *functions) has(id string) bool { return slices.Contains(f.ids(), id) }

@@ -19,16 +19,21 @@ type invoke struct {
 	functions *functions
 	clock     clock.Clock
 	function  string
+	tag       string
+	name      string // both, for people
 }
 
 func (t *invoke) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome {
 	out := make([]trigger.Outcome, len(ds))
 	for i, d := range ds {
 		began := t.clock.Now()
-		_, err := t.functions.call(ctx, t.function, runner.Request{Payload: d.Payload})
-		o := trigger.Outcome{Text: "to the function " + t.function, Data: map[string]any{"function_id": t.function}}
+		version, err := t.functions.version(t.function, t.tag)
+		if err == nil {
+			_, err = t.functions.call(ctx, version, runner.Request{Payload: d.Payload})
+		}
+		o := trigger.Outcome{Text: "to the function " + t.name, Data: map[string]any{"function_id": t.function}}
 		if err != nil {
-			o.Lost, o.Text = true, fmt.Sprintf("the function %s failed: %s", t.function, clip(err.Error()))
+			o.Lost, o.Text = true, fmt.Sprintf("the function %s failed: %s", t.name, clip(err.Error()))
 		}
 		o.Data["invoke_ms"] = float64(t.clock.Now().Sub(began)) / float64(time.Millisecond)
 		out[i] = o

@@ -20,6 +20,10 @@ type Trigger struct {
 	Source      Source
 	Actions     []Action
 	Paused      bool
+	// Version is the API whose form it was declared in, 1 or 2, and Document the declaration in that form, with the ID: JSON with the
+	// names of the proto, strings for all that is no mapping and no list, and no status.
+	Version  int
+	Document []byte
 	// Warnings say, each with file and line, what is legal and yet hardly meant, and what is accepted and not emulated.
 	Warnings []string
 
@@ -58,29 +62,77 @@ var (
 // the v2 API): one or a list in each document of the file. The error is a *FileError that names all problems.
 func ParseTriggers(file string, data []byte) ([]Trigger, error) {
 	d := read(file, data, true)
-	var out []Trigger
+	var fields []field
 	for _, root := range d.roots {
 		if root.got() == "a list" {
-			for _, item := range root.items() {
-				out = append(out, parseTrigger(item))
-			}
-			continue
+			fields = append(fields, root.items()...)
+		} else {
+			fields = append(fields, root)
 		}
-		out = append(out, parseTrigger(root))
+	}
+	var out []Trigger
+	for _, f := range fields {
+		out = append(out, parseTrigger(f))
 	}
 	if len(out) == 0 && len(d.problems) == 0 {
 		d.problems = append(d.problems, remark{place{file, 1, ""}, "got no trigger, want at least one"})
 	}
-	if err := d.err(); err != nil {
-		return nil, err
+	if len(d.problems) > 0 {
+		return nil, refused(d.problems)
 	}
 	for i, t := range out {
 		out[i].Warnings = d.warningsOf(t, out[i+1:])
 		if t.ID == "" {
 			out[i].ID = idFor("a1s", fmt.Sprintf("%s %s %s %d", t.FolderID, t.Name, file, i))
 		}
+		out[i].Document = declaration(fields[i], out[i].ID)
 	}
 	return out, nil
+}
+
+// refused is the error of a file with problems.
+func refused(problems []remark) *FileError {
+	out := &FileError{Problems: lines(problems)}
+	for _, r := range problems {
+		out.Fields = append(out.Fields, Problem{r.at.path, r.text})
+	}
+	return out
+}
+
+// declaration is a trigger without problems as it was declared, and its id.
+func declaration(f field, id string) []byte {
+	all, _ := plainly(f, "").(map[string]any)
+	delete(all, "status")
+	all["id"] = id
+	return encodeJSON(all)
+}
+
+// plainly reads a value without aliases, merged keys and other spellings; key is what it is the value of.
+func plainly(f field, key string) any {
+	switch f.got() {
+	case "a mapping":
+		out := make(map[string]any)
+		as := snake
+		if key == "labels" || key == "message_attributes" { // whose keys are the user's
+			as = func(key string) string { return key }
+		}
+		for _, m := range f.spelled(as) {
+			if m.key == withRetryKey {
+				m.key = invokeKey
+			}
+			if m.given() {
+				out[m.key] = plainly(m.field, m.key)
+			}
+		}
+		return out
+	case "a list":
+		out := make([]any, 0)
+		for _, item := range f.items() {
+			out = append(out, plainly(item, ""))
+		}
+		return out
+	}
+	return f.value().Value
 }
 
 // warningsOf picks the warnings that stand between one trigger and the next.
@@ -116,9 +168,11 @@ func parseTrigger(f field) Trigger {
 		if o.get("action").given() {
 			o.get("action").refuse("got it beside rule, want the action inside rule.container_registry (v1)")
 		}
+		t.Version = 1
 		t.Source, t.Actions = parseRule(rule)
 	case source.given():
 		o.get("name").required("a name (v2 demands one)")
+		t.Version = 2
 		t.Source = parseSource(source)
 		t.Actions = parseActions(o.get("action").required("a list of actions"))
 	default:

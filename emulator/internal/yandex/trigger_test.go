@@ -88,10 +88,16 @@ func plain(t yandex.Trigger) string {
 			s += fmt.Sprintf(" | to %s%s as %s", b.GatewayID, b.Path, b.ServiceAccountID)
 		}
 		if i := a.Invoke; i != nil {
-			s += fmt.Sprintf(" | call %s %s as %s, %d more in %v", i.FunctionID, i.Tag, i.ServiceAccountID, i.Attempts, i.Interval)
-			if i.DeadLetter != nil {
-				s += fmt.Sprintf(", then %s as %s", i.DeadLetter.QueueID, i.DeadLetter.ServiceAccountID)
-			}
+			s += fmt.Sprintf(" | call %s %s as %s", i.FunctionID, i.Tag, i.ServiceAccountID)
+		}
+		if p := a.Post; p != nil {
+			s += fmt.Sprintf(" | post to %s%s as %s", p.ContainerID, p.Path, p.ServiceAccountID)
+		}
+		if a.Recovery.Interval > 0 {
+			s += fmt.Sprintf(", %d more in %v", a.Recovery.Attempts, a.Recovery.Interval)
+		}
+		if dead := a.Recovery.DeadLetter; dead != nil {
+			s += fmt.Sprintf(", then %s as %s", dead.QueueID, dead.ServiceAccountID)
 		}
 		s += fmt.Sprintf(" %s %s", a.Filter, a.Transformer)
 	}
@@ -185,14 +191,15 @@ func TestWrongTriggersAreRefusedWithFileAndLine(t *testing.T) {
 			[]string{`f.yaml:8: rule.container_registry: got gateway_websocket_broadcast and invoke_function, want exactly one of them`}},
 		{"no action", v1YAML, broadcast, "",
 			[]string{`f.yaml:8: rule.container_registry: got none of its kinds, want exactly one of gateway_websocket_broadcast, invoke_function, invoke_container, start_workflow`}},
-		{"another action", v1YAML, broadcast, "    invoke_container: {container_id: bba}\n",
-			[]string{`f.yaml:18: rule.container_registry.invoke_container: not emulated: invoke_container; emulated: gateway_websocket_broadcast, invoke_function`}},
+		{"another action", v1YAML, broadcast, "    start_workflow: {workflow_id: dfq}\n",
+			[]string{`f.yaml:18: rule.container_registry.start_workflow: not emulated: start_workflow; ` +
+				`emulated: gateway_websocket_broadcast, invoke_function, invoke_container`}},
 		{"another rule", "name: tick\nrule:\n  timer: {cron_expression: '* * * * ? *'}\n", "tick", "tick",
 			[]string{`f.yaml:3: rule.timer: not emulated: timer; emulated: container_registry`}},
 		{"v2: another source", v2YAML, "container_registry", "object_storage",
 			[]string{`f.yaml:8: source.object_storage: not emulated: object_storage; emulated: container_registry`}},
 		{"v2: another action", v2YAML, "gateway_websocket_broadcast", "start_workflow",
-			[]string{`f.yaml:19: action[0].start_workflow: not emulated: start_workflow; emulated: gateway_websocket_broadcast, invoke_function`}},
+			[]string{`f.yaml:19: action[0].start_workflow: not emulated: start_workflow; emulated: gateway_websocket_broadcast, invoke_function, invoke_container`}},
 		{"v2: no name", v2YAML, "name: my-trigger\n", "", []string{`f.yaml:1: name: got nothing, want a name (v2 demands one)`}},
 		{"v2: neither count nor bytes", v2YAML, "      max_count: \"3\"\n", "",
 			[]string{`f.yaml:15: source.container_registry.batch_settings: got neither max_count nor max_bytes, want one of them above 0`}},
@@ -332,9 +339,19 @@ func FuzzParseTriggers(f *testing.F) {
 		}
 		for _, tr := range ts {
 			for _, a := range tr.Actions {
-				if (a.Broadcast == nil) == (a.Invoke == nil) {
+				kinds := 0
+				for _, there := range []bool{a.Broadcast != nil, a.Invoke != nil, a.Post != nil} {
+					if there {
+						kinds++
+					}
+				}
+				if kinds != 1 {
 					t.Fatalf("an action that is not one of its kinds: %+v", a)
 				}
+			}
+			again, err := yandex.ParseTriggers("f", tr.Document)
+			if err != nil || len(again) != 1 || plain(again[0]) != strings.Replace(plain(tr), "paused=true", "paused=false", 1) {
+				t.Fatalf("the document %s reads otherwise: %v\n%v\n%v", tr.Document, err, plain(tr), again)
 			}
 			if tr.ID == "" || len(tr.Actions) == 0 || len(tr.Source.Types) == 0 || tr.Source.Count < 1 || tr.Source.Cutoff <= 0 {
 				t.Fatalf("a trigger that cannot work was let in: %+v", tr)

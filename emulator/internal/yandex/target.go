@@ -1,0 +1,91 @@
+package yandex
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/regcast/regcast/emulator/internal/trigger"
+)
+
+// target puts an action's targets round one another: the call, the permission, several attempts, a dead letter.
+func (a Action) target(w wiring, t Trigger) trigger.Target {
+	p := permission{permits: w.permits, triggerID: t.ID, who: cmp.Or(t.Name, t.ID)}
+	var call trigger.Target
+	switch {
+	case a.Broadcast != nil:
+		p.account, p.role, p.kind, p.id = a.Broadcast.ServiceAccountID, roleBroadcast, kindGateway, a.Broadcast.GatewayID
+		return p.told(p.needed(&broadcast{w, a.Broadcast.GatewayID, a.Broadcast.Path}))
+	case a.Invoke != nil:
+		p.account, p.role, p.kind, p.id = a.Invoke.ServiceAccountID, roleInvokeFunction, kindFunction, a.Invoke.FunctionID
+		call = &invoke{w.functions, w.clock, a.Invoke.FunctionID, a.Invoke.Tag, a.Invoke.name()}
+	default:
+		p.account, p.role, p.kind, p.id = a.Post.ServiceAccountID, roleInvokeContainer, kindContainer, a.Post.ContainerID
+		call = &post{w, a.Post.ContainerID, a.Post.Path}
+	}
+	again := &retry{target: p.needed(call), wiring: w, attempts: a.Recovery.Attempts, interval: a.Recovery.Interval, triggerID: t.ID, who: p.who}
+	queue := ""
+	if a.Recovery.DeadLetter != nil {
+		queue = a.Recovery.DeadLetter.QueueID
+	}
+	return p.told(&deadLetters{again, w.deadLetter, queue})
+}
+
+// name is the function's id, and its tag unless that is of the newest version.
+func (a *Invoke) name() string {
+	if a.Tag == "" || a.Tag == latest {
+		return a.FunctionID
+	}
+	return a.FunctionID + ":" + a.Tag
+}
+
+// CheckTargets says which gateways, functions and containers of a trigger are not there. The error is a *FileError. Path keys are not
+// looked at: the cloud takes any.
+func (c *Cloud) CheckTargets(t Trigger) error {
+	if problems := t.missing(c.wiring); len(problems) > 0 {
+		return refused(problems)
+	}
+	return nil
+}
+
+func (t Trigger) missing(w wiring) []remark {
+	var out []remark
+	for _, a := range t.Actions {
+		switch {
+		case a.Broadcast != nil:
+			if _, there := w.paths(a.Broadcast.GatewayID); !there {
+				out = append(out, remark{a.Broadcast.gatewayAt, w.noGateway(a.Broadcast.GatewayID)})
+			}
+		case a.Invoke != nil:
+			if !w.functions.has(a.Invoke.FunctionID) {
+				out = append(out, remark{a.Invoke.functionAt, w.functions.missing(a.Invoke.FunctionID)})
+			} else if _, err := w.functions.version(a.Invoke.FunctionID, a.Invoke.Tag); err != nil {
+				out = append(out, remark{a.Invoke.tagAt, err.Error()})
+			}
+		default:
+			if _, err := w.container(a.Post.ContainerID); err != nil {
+				out = append(out, remark{a.Post.containerAt, err.Error()})
+			}
+		}
+	}
+	return out
+}
+
+func (w wiring) noGateway(id string) string {
+	return fmt.Sprintf("got %s, which is no gateway here; want %s", quote(id), oneOf(w.gateways()))
+}
+
+// pathless finds the path keys that their gateways do not have.
+func (t Trigger) pathless(w wiring) []remark {
+	var out []remark
+	for _, a := range t.Actions {
+		if a.Broadcast == nil {
+			continue
+		}
+		if paths, there := w.paths(a.Broadcast.GatewayID); there && !slices.Contains(paths, a.Broadcast.Path) {
+			out = append(out, remark{a.Broadcast.pathAt, fmt.Sprintf("got %s, which is no path key of the gateway %s; want %s",
+				quote(a.Broadcast.Path), a.Broadcast.GatewayID, oneOf(paths))})
+		}
+	}
+	return out
+}
