@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
 
 const (
@@ -69,13 +70,26 @@ func (v *violations) status() error {
 
 func (c *checks) walk(m protoreflect.Message, path string, found *violations) {
 	for _, o := range c.exactly {
-		if m.WhichOneof(o) == nil {
+		if m.WhichOneof(o) == nil && !leftAlone(m, o) {
 			found.add(join(path, string(o.Name())), "got none, want exactly one of %s", members(o))
 		}
 	}
 	for _, r := range c.fields {
 		r.walk(m, join(path, string(r.field.Name())), found)
 	}
+}
+
+// leftAlone tells whether a request is an update whose mask is about other fields than those of a oneof.
+func leftAlone(m protoreflect.Message, o protoreflect.OneofDescriptor) bool {
+	f := m.Descriptor().Fields().ByName("update_mask")
+	if f == nil || f.Message() == nil {
+		return false
+	}
+	mask, ok := m.Get(f).Message().Interface().(*fieldmaskpb.FieldMask)
+	return ok && len(mask.GetPaths()) > 0 && !slices.ContainsFunc(mask.GetPaths(), func(path string) bool {
+		top, _, _ := strings.Cut(path, ".")
+		return o.Fields().ByName(protoreflect.Name(top)) != nil || top == string(o.Name())
+	})
 }
 
 func (r *rule) walk(m protoreflect.Message, path string, found *violations) {
@@ -207,11 +221,9 @@ func (e *element) walkMessage(m protoreflect.Message, path string, found *violat
 	fields := m.Descriptor().Fields()
 	switch m.Descriptor().FullName() {
 	case durationName:
-		d := time.Duration(m.Get(fields.ByName("seconds")).Int())
-		// Beyond what nanoseconds can count, any rule is broken or kept by the bound itself.
-		d = min(max(d, -(1<<33)), 1<<33)*time.Second + time.Duration(m.Get(fields.ByName("nanos")).Int())
+		d, told := duration(m.Get(fields.ByName("seconds")).Int(), m.Get(fields.ByName("nanos")).Int())
 		if !e.value.holds(int64(d)) {
-			found.add(path, "got %s, want %s", d, e.value.want())
+			found.add(path, "got %s, want %s", told, e.value.want())
 		}
 	case timestampName:
 		t := time.Unix(m.Get(fields.ByName("seconds")).Int(), m.Get(fields.ByName("nanos")).Int()).UTC()
@@ -222,6 +234,17 @@ func (e *element) walkMessage(m protoreflect.Message, path string, found *violat
 		inner := fields.ByName("value")
 		(&element{value: e.value, float: e.float}).walk(inner, m.Get(inner), path, found)
 	}
+}
+
+// duration counts in nanoseconds, and words what it counts. A Duration may be longer than nanoseconds can count: it is then the longest,
+// which keeps and breaks the same rules.
+func duration(seconds, nanos int64) (time.Duration, string) {
+	const most = 1 << 33
+	if seconds > most || seconds < -most {
+		return time.Duration(min(max(seconds, -most), most)) * time.Second, strconv.FormatInt(seconds, 10) + "s"
+	}
+	d := time.Duration(seconds)*time.Second + time.Duration(nanos)
+	return d, d.String()
 }
 
 // zeroMeans says whether a field's zero is a value like any other.

@@ -38,6 +38,7 @@ type triggerService struct {
 	mu   sync.Mutex
 	made int
 	by   map[string]*triggers.Trigger
+	last *operation.Operation // that Create answered
 
 	// creating, when set, is called in Create under the call's context.
 	creating func(ctx context.Context, r *triggers.CreateTriggerRequest) error
@@ -54,7 +55,9 @@ func (s *triggerService) Create(ctx context.Context, r *triggers.CreateTriggerRe
 	s.made++
 	t := &triggers.Trigger{Id: "a1s" + strconv.Itoa(s.made), FolderId: r.GetFolderId(), Name: r.GetName(), Labels: r.GetLabels(), Rule: r.GetRule()}
 	s.by[t.GetId()] = t
-	return done("op"+t.GetId(), &triggers.CreateTriggerMetadata{TriggerId: t.GetId()}, t)
+	op, err := done("op"+t.GetId(), &triggers.CreateTriggerMetadata{TriggerId: t.GetId()}, t)
+	s.last = op
+	return op, err
 }
 
 func (s *triggerService) Get(_ context.Context, r *triggers.GetTriggerRequest) (*triggers.Trigger, error) {
@@ -166,6 +169,12 @@ func serve(t testing.TB, server *wire.Server) *house {
 	t.Helper()
 	h := &house{is: is.New(t), server: server}
 	h.is.NoErr(server.Start())
+	h.listen(t)
+	return h
+}
+
+func (h *house) listen(t testing.TB) {
+	t.Helper()
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -180,7 +189,6 @@ func serve(t testing.TB, server *wire.Server) *house {
 		h.plain.Close()
 		h.tls.Close()
 	})
-	return h
 }
 
 // dial returns a plain gRPC connection.

@@ -77,7 +77,9 @@ type contextStream struct {
 
 func (s contextStream) Context() context.Context { return s.ctx }
 
-func notEmulated(what string) error { return status.Errorf(codes.Unimplemented, "not emulated: %s", what) }
+func notEmulated(what string) error {
+	return status.Errorf(codes.Unimplemented, "not emulated: %s", what)
+}
 
 // guarded turns a panic into INTERNAL: a mistake in one service must not take the others with it.
 func (s *Server) guarded(ctx context.Context, do func() (any, error)) (response any, err error) {

@@ -205,13 +205,13 @@ func TestClaims(t *testing.T) {
 		"GET /operations/op1":                         true,
 		"GET /endpoints":                              true,
 		"GET /container-registry/v1/repositories/a/b": true,
-		"GET /":                                       false,
-		"GET /triggers":                               false,
-		"GET /triggers/v1/triggersand":                false,
-		"GET /ws":                                     false,
-		"GET /v2/":                                    false,
-		"GET /operationsroom":                         false,
-		"GET /compute/v1/instances":                   false,
+		"GET /":                        false,
+		"GET /triggers":                false,
+		"GET /triggers/v1/triggersand": false,
+		"GET /ws":                      false,
+		"GET /v2/":                     false,
+		"GET /operationsroom":          false,
+		"GET /compute/v1/instances":    false,
 	} {
 		verb, path, _ := strings.Cut(target, " ")
 		if h.server.Claims(httptest.NewRequest(verb, path, nil)) != want {

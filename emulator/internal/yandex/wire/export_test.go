@@ -1,0 +1,26 @@
+package wire
+
+// SpanHolds parses a rule about integers and tells whether n keeps it, and what is wanted.
+func SpanHolds(rule string, n int64) (holds bool, want string, err error) {
+	s, err := parseSpan(rule, parseInt)
+	if err != nil {
+		return false, "", err
+	}
+	return s.holds(n), s.want(), nil
+}
+
+// FloatHolds, DurationHolds and TimeHolds do so for numbers, nanoseconds and microseconds.
+func FloatHolds(rule string, n float64) (bool, error) {
+	s, err := parseSpan(rule, parseFloat)
+	return err == nil && s.holds(n), err
+}
+
+func DurationHolds(rule string, n int64) (bool, error) {
+	s, err := parseSpan(rule, parseDuration)
+	return err == nil && s.holds(n), err
+}
+
+func TimeHolds(rule string, n int64) (bool, error) {
+	s, err := parseSpan(rule, parseTime)
+	return err == nil && s.holds(n), err
+}
