@@ -69,8 +69,9 @@ var own = map[string][]string{
 	"functions/aws/broadcast":  {"functions/aws"},
 	"functions/yandex":         {"functions/broadcast", "functions/config", "functions/socket"},
 
-	"cmd/regcast": {"events", "events/yandex", "emulator"},
-	"bench":       {},
+	"cmd/regcast":    {"events", "events/yandex", "emulator", "cmd/regcast/yc"},
+	"cmd/regcast/yc": {},
+	"bench":          {},
 
 	"bench/testdata/functions/echo": {},
 }
@@ -79,14 +80,14 @@ var own = map[string][]string{
 var only = map[string][]string{
 	"github.com/nats-io":                   {"emulator/internal/journal"},
 	"github.com/gobwas":                    {"emulator/internal/gateway"},
-	"github.com/itchyny/gojq":              {"emulator/internal/trigger/jq"},
+	"github.com/itchyny/gojq":              {"emulator/internal/trigger/jq", "cmd/regcast/yc"},
 	"github.com/BurntSushi/toml":           {"emulator/internal/template"},
-	"go.yaml.in/yaml":                      {"emulator/internal/yandex", "emulator/internal/template"},
+	"go.yaml.in/yaml":                      {"emulator/internal/yandex", "emulator/internal/template", "cmd/regcast/yc"},
 	"github.com/spf13/cobra":               {"cmd/regcast"},
 	"github.com/shirou/gopsutil":           {"cmd/regcast"},
-	"google.golang.org/grpc":               {"emulator/internal/yandex"},
+	"google.golang.org/grpc":               {"emulator/internal/yandex", "cmd/regcast/yc"},
 	"connectrpc.com":                       {"emulator/internal/yandex/wire"},
-	"google.golang.org/protobuf":           {"emulator/internal/yandex"},
+	"google.golang.org/protobuf":           {"emulator/internal/yandex", "cmd/regcast/yc"},
 	"github.com/aws/aws-lambda-go/lambda":  {"functions/aws", "emulator/testdata", "bench/testdata"},
 	"github.com/aws/aws-sdk-go-v2":         {"functions", "emulator/testdata"},
 	"github.com/kelseyhightower/envconfig": {"functions"},

@@ -26,20 +26,22 @@ type client struct{ base string }
 func urlFlag(c *cobra.Command, env environment) func() (client, error) {
 	var flag string
 	c.Flags().StringVar(&flag, "url", "", "the emulator's `URL` (default $REGCAST_URL, then "+defaultURL+")")
-	return func() (client, error) {
-		base, from := flag, "--url"
-		if base == "" {
-			base, from = env.getenv("REGCAST_URL"), "REGCAST_URL"
-		}
-		if base == "" {
-			base = defaultURL
-		}
-		u, err := url.Parse(base)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return client{}, usageError("%s: got %q, want a URL such as %s", from, base, defaultURL)
-		}
-		return client{strings.TrimRight(base, "/")}, nil
+	return func() (client, error) { return findClient(flag, env) }
+}
+
+func findClient(flag string, env environment) (client, error) {
+	base, from := flag, "--url"
+	if base == "" {
+		base, from = env.getenv("REGCAST_URL"), "REGCAST_URL"
 	}
+	if base == "" {
+		base = defaultURL
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return client{}, usageError("%s: got %q, want a URL such as %s", from, base, defaultURL)
+	}
+	return client{strings.TrimRight(base, "/")}, nil
 }
 
 // do sends a request and returns the answer with its body open. Answers other than 2xx are errors in the emulator's words.
