@@ -46,6 +46,7 @@ var own = map[string][]string{
 	"emulator/internal/yandex/resource":   {"emulator/internal/clock"},
 	"emulator/internal/yandex/functions":  {"emulator/internal/runner", "emulator/internal/yandex/resource"},
 	"emulator/internal/yandex/containers": {"emulator/internal/yandex/resource"},
+	"emulator/internal/yandex/apigateway": {"emulator/internal/yandex", "emulator/internal/yandex/resource"},
 	"emulator": {"events", "events/yandex", "events/ecr", "emulator/internal/aws", "emulator/internal/authority", "emulator/internal/port",
 		"emulator/internal/guard", "emulator/internal/queue", "emulator/internal/runner",
 		"emulator/internal/template", "emulator/internal/dynamodb", "emulator/internal/clock", "emulator/internal/journal", "emulator/internal/registry",

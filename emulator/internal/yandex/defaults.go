@@ -1,6 +1,9 @@
 package yandex
 
-import _ "embed"
+import (
+	"bytes"
+	_ "embed"
+)
 
 // The ids of the resources that exist without any set-up. They never change; the README and the health answer name them.
 const (
@@ -20,3 +23,6 @@ var defaultGateway []byte
 
 //go:embed default-trigger.yaml
 var defaultTrigger []byte
+
+// DefaultGateway is the specification of the default gateway, for who keeps gateways.
+func DefaultGateway() []byte { return bytes.Clone(defaultGateway) }
