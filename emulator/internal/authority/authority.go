@@ -147,12 +147,16 @@ func (a *Authority) Bundle() (path string, whole bool, err error) {
 		}
 		if roots, err := os.ReadFile(name); err == nil {
 			bundle.Write(roots)
-			bundle.WriteByte('\n')
+			if !bytes.HasSuffix(roots, []byte("\n")) {
+				bundle.WriteByte('\n')
+			}
 			whole = true
 			break
 		}
 	}
-	bundle.Write(a.PEM())
+	if !bytes.Contains(bundle.Bytes(), a.PEM()) { // roots may be such a bundle
+		bundle.Write(a.PEM())
+	}
 	if err := a.alone(func() error { return a.write(bundleFile, bundle.Bytes(), 0o644) }); err != nil {
 		return "", false, err
 	}

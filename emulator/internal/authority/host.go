@@ -31,7 +31,11 @@ func (a *Authority) Server(host string, protos ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: protos,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return a.certificate(cmp.Or(strings.ToLower(hello.ServerName), strings.ToLower(host), reached(hello.Conn)))
+			name := cmp.Or(hello.ServerName, host)
+			if name == "" {
+				name = reached(hello.Conn)
+			}
+			return a.certificate(strings.ToLower(name))
 		},
 	}
 }

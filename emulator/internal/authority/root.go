@@ -32,7 +32,8 @@ func newRoot(now time.Time) (*root, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := template("regcast local authority", now, now.Add(rootLife))
+	t := template("", now, now.Add(rootLife))
+	t.Subject.CommonName = fmt.Sprintf("regcast local authority %x", t.SerialNumber.Bytes()[:4]) // stores hold those of several folders
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
