@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
+	"github.com/yandex-cloud/go-genproto/yandex/cloud/operation"
 )
 
 // Bindings are the access bindings of all resources: who has which role on what.
@@ -35,6 +36,13 @@ func (b *Bindings) Of(resourceID string) []*access.AccessBinding {
 		return nil
 	}
 	return it.Message.AccessBindings
+}
+
+// Any tells whether one of the bindings of a resource is as is says, which must neither change nor keep it.
+func (b *Bindings) Any(resourceID string, is func(*access.AccessBinding) bool) bool {
+	found := false
+	b.on.Look(resourceID, func(m *access.SetAccessBindingsRequest) { found = slices.ContainsFunc(m.AccessBindings, is) })
+	return found
 }
 
 // List answers ListAccessBindings for a resource; whether it is there is the service's to ask.
@@ -103,6 +111,41 @@ func (b *Bindings) Update(ctx context.Context, resourceID string, deltas []*acce
 		return nil, nil
 	}
 	return effective, b.set(ctx, resourceID, all)
+}
+
+// ServeSet answers SetAccessBindings for those services whose operation tells what changed; whether the caller may is theirs to ask.
+func (b *Bindings) ServeSet(ctx context.Context, r *access.SetAccessBindingsRequest) (*operation.Operation, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.Of(r.ResourceId)
+	if err := b.set(ctx, r.ResourceId, r.AccessBindings); err != nil {
+		return nil, err
+	}
+	after := b.Of(r.ResourceId)
+	effective := append(deltas(access.AccessBindingAction_REMOVE, before, after), deltas(access.AccessBindingAction_ADD, after, before)...)
+	return b.on.store.Done(ctx, r.ResourceId, "Set access bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId},
+		&access.AccessBindingsOperationResult{EffectiveDeltas: effective})
+}
+
+// ServeUpdate answers UpdateAccessBindings as ServeSet does.
+func (b *Bindings) ServeUpdate(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*operation.Operation, error) {
+	effective, err := b.Update(ctx, r.ResourceId, r.AccessBindingDeltas)
+	if err != nil {
+		return nil, err
+	}
+	return b.on.store.Done(ctx, r.ResourceId, "Update access bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId},
+		&access.AccessBindingsOperationResult{EffectiveDeltas: effective})
+}
+
+// deltas says of each binding that is here and not there what was done to it.
+func deltas(action access.AccessBindingAction, here, there []*access.AccessBinding) []*access.AccessBindingDelta {
+	var out []*access.AccessBindingDelta
+	for _, b := range here {
+		if !slices.ContainsFunc(there, func(other *access.AccessBinding) bool { return proto.Equal(b, other) }) {
+			out = append(out, &access.AccessBindingDelta{Action: action, AccessBinding: b})
+		}
+	}
+	return out
 }
 
 // Forget drops the bindings of a resource that is deleted.

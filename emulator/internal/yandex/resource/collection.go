@@ -137,6 +137,17 @@ func (c *Collection[M]) Get(id string) (Item[M], error) {
 	return it.clone(), nil
 }
 
+// Look shows a resource without a copy, to those who ask often: see must neither change nor keep it. It tells whether it is there.
+func (c *Collection[M]) Look(id string, see func(M)) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	it, ok := c.items[id]
+	if ok {
+		see(it.Message)
+	}
+	return ok
+}
+
 // title is the kind at the beginning of a sentence.
 func (c *Collection[M]) title() string { return strings.ToUpper(c.kind.Name[:1]) + c.kind.Name[1:] }
 

@@ -175,6 +175,9 @@ func TestBindings(t *testing.T) {
 	is.NoErr(b.Set(t.Context(), "b1g1", []*access.AccessBinding{bind("admin", "aje1"), bind("admin", "aje1"), bind("admin", "aje2"), bind("viewer", "aje2")}))
 	is.Equal(roles(open(), "b1g1"), "admin:aje1 admin:aje2 viewer:aje2 ")
 	is.Equal(roles(b, "b1g2"), "")
+	viewer := func(a *access.AccessBinding) bool { return a.RoleId == "viewer" }
+	is.True(b.Any("b1g1", viewer))
+	is.True(!b.Any("b1g2", viewer))
 
 	first, err := b.List(&access.ListAccessBindingsRequest{ResourceId: "b1g1", PageSize: 2})
 	is.NoErr(err)
