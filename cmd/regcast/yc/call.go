@@ -52,7 +52,10 @@ func (s *session) call(ctx context.Context, method string, req proto.Message) (p
 		return nil, err
 	}
 	requestID, traceID := randomID(), randomID()
-	pairs := []string{"x-client-request-id", requestID, "x-client-trace-id", traceID, "idempotency-key", randomID()}
+	pairs := []string{"x-client-request-id", requestID, "x-client-trace-id", traceID}
+	if begins(d) {
+		pairs = append(pairs, "idempotency-key", randomID())
+	}
 	if open := method == createToken || strings.HasPrefix(service, "yandex.cloud.endpoint."); !open {
 		token, err := s.iamToken(ctx)
 		if err != nil {
@@ -61,15 +64,14 @@ func (s *session) call(ctx context.Context, method string, req proto.Message) (p
 		pairs = append(pairs, "authorization", "Bearer "+token)
 	}
 	if s.global.retry < 0 {
-		limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		limited, cancel := context.WithTimeout(ctx, retryLimit)
 		defer cancel()
 		ctx = limited
 	}
-	var header, trailer metadata.MD
-	res := fresh(d.Output()).Interface()
 	path := "/" + service + "/" + string(d.Name())
-	err = link.Invoke(metadata.AppendToOutgoingContext(ctx, pairs...), path, req, res, grpc.Header(&header), grpc.Trailer(&trailer))
 	s.debugf("%s at %s\n  %s\n", path, link.Target(), protojson.MarshalOptions{UseProtoNames: true}.Format(req))
+	res := fresh(d.Output()).Interface()
+	md, err := s.try(metadata.AppendToOutgoingContext(ctx, pairs...), link, path, req, res)
 	if err == nil {
 		s.debugf("  %s\n", protojson.MarshalOptions{UseProtoNames: true}.Format(res))
 		return res, nil
@@ -79,13 +81,35 @@ func (s *session) call(ctx context.Context, method string, req proto.Message) (p
 	if st.Code() == codes.Unavailable && s.local() && refused(st.Message()) {
 		return nil, fmt.Errorf("nothing listens at %s; start `regcast up`, or point --endpoint or YC_ENDPOINT at a running one", link.Target())
 	}
-	md := metadata.Join(header, trailer)
 	return nil, &answerError{st, [][2]string{
 		{"server-request-id", first(md, "x-server-request-id", "x-request-id")},
 		{"client-request-id", requestID},
 		{"server-trace-id", first(md, "x-server-trace-id")},
 		{"client-trace-id", traceID},
 	}}
+}
+
+// begins says whether a method begins an operation.
+func begins(d protoreflect.MethodDescriptor) bool {
+	return d.Output().FullName() == "yandex.cloud.operation.Operation" && d.Parent().Name() != "OperationService"
+}
+
+// try makes a call as often as --retry allows while the API is unavailable, and returns what the last answer had beside it.
+func (s *session) try(ctx context.Context, link *grpc.ClientConn, path string, req, res proto.Message) (metadata.MD, error) {
+	pause := retryFirst
+	for left := s.attempts(); ; left-- {
+		var header, trailer metadata.MD
+		err := link.Invoke(ctx, path, req, res, grpc.Header(&header), grpc.Trailer(&trailer))
+		if status.Code(err) != codes.Unavailable || left <= 1 {
+			return metadata.Join(header, trailer), err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-s.After(pause):
+			pause = min(2*pause, retryLongest)
+		}
+	}
 }
 
 func refused(message string) bool {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/endpoint"
 	iam "github.com/yandex-cloud/go-genproto/yandex/cloud/iam/v1"
@@ -20,7 +21,10 @@ import (
 
 const (
 	retryDefault  = 5
-	retryForever  = 1000               // attempts; the calls' deadline of two minutes ends them
+	retryForever  = 1000 // attempts; retryLimit ends them
+	retryFirst    = 200 * time.Millisecond
+	retryLongest  = 5 * time.Second
+	retryLimit    = 2 * time.Minute
 	answerMaximum = 64 << 20           // bytes; a version's zip is up to 50 MiB
 	localToken    = "t1.regcast.local" // any token will do there, unless --strict-auth
 )
@@ -40,6 +44,17 @@ func (l *links) close() {
 
 func (s *session) endpoint() string {
 	return cmp.Or(s.global.endpoint, s.Getenv("YC_ENDPOINT"), s.Endpoint)
+}
+
+func (s *session) checkEndpoint() error {
+	from := "--endpoint"
+	if s.global.endpoint == "" {
+		from = "YC_ENDPOINT"
+	}
+	if _, _, err := net.SplitHostPort(s.endpoint()); err != nil {
+		return fmt.Errorf("%s %q: want host:port, such as api.cloud.yandex.net:443", from, s.endpoint())
+	}
+	return nil
 }
 
 // local says whether the endpoint is on this machine, and thus a regcast.
@@ -101,9 +116,6 @@ func (s *session) dial(address string) (*grpc.ClientConn, error) {
 	if c := s.conns[address]; c != nil {
 		return c, nil
 	}
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, fmt.Errorf("endpoint %q: want host:port, such as api.cloud.yandex.net:443", address)
-	}
 	creds := insecure.NewCredentials()
 	if !loopback(address) || s.global.tls {
 		config, err := s.tlsConfig()
@@ -112,21 +124,13 @@ func (s *session) dial(address string) (*grpc.ClientConn, error) {
 		}
 		creds = credentials.NewTLS(config)
 	}
-	attempts := s.attempts()
-	options := []grpc.DialOption{
+	c, err := grpc.NewClient(address,
 		grpc.WithTransportCredentials(creds),
-		grpc.WithUserAgent("regcast-yc/" + cmp.Or(s.Version, "devel")),
+		grpc.WithUserAgent("regcast-yc/"+cmp.Or(s.Version, "devel")),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(answerMaximum), grpc.MaxCallSendMsgSize(answerMaximum)),
 		grpc.WithDisableServiceConfig(),
-		grpc.WithMaxCallAttempts(attempts),
-	}
-	if attempts > 1 {
-		options = append(options, grpc.WithDefaultServiceConfig(fmt.Sprintf(`{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": %d,
-			"initialBackoff": "0.2s", "maxBackoff": "5s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}]}`, attempts)))
-	} else {
-		options = append(options, grpc.WithDisableRetry())
-	}
-	c, err := grpc.NewClient(address, options...)
+		grpc.WithDisableRetry(), // it does not count an answer that has headers, such as a request's id, as worth another try
+	)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", address, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 func checkFormat(format string) error {
@@ -22,9 +21,9 @@ func checkFormat(format string) error {
 	return fmt.Errorf("--format %q: want one of %s", format, strings.Join(known, ", "))
 }
 
-// print prints one message; an empty one is nothing to print.
+// print prints one message. Of a type that can say nothing, nothing is printed.
 func (s *session) print(m proto.Message) error {
-	if _, empty := m.(*emptypb.Empty); empty || m == nil {
+	if m.ProtoReflect().Descriptor().Fields().Len() == 0 {
 		return nil
 	}
 	b, err := s.encode(m)

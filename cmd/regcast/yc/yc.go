@@ -112,7 +112,7 @@ Against the cloud: --endpoint api.cloud.yandex.net:443 --token "$(yc iam create-
 	_ = f.MarkHidden("query")
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		g.retryGiven = c.Flags().Changed("retry")
-		return checkFormat(g.format)
+		return errors.Join(s.checkEndpoint(), checkFormat(g.format))
 	}
 	return root
 }
