@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
 
 const (
@@ -22,17 +21,20 @@ const (
 	maxNamed      = 10
 )
 
-// check returns INVALID_ARGUMENT with every violation, nil when there is none.
-func (c *checks) check(m proto.Message) error {
-	var found violations
+// check returns INVALID_ARGUMENT with every violation, nil when there is none. Of a request with an update mask it looks at what the mask
+// names, and at the fields in always, which say what is updated.
+func (c *checks) check(m proto.Message, always map[string]bool) error {
+	found := violations{mask: maskOf(m.ProtoReflect()), always: always}
 	c.walk(m.ProtoReflect(), "", &found)
 	return found.status()
 }
 
 // violations are what is wrong with a request.
 type violations struct {
-	list []*errdetails.BadRequest_FieldViolation
-	more int
+	mask   []string // nil: everything counts
+	always map[string]bool
+	list   []*errdetails.BadRequest_FieldViolation
+	more   int
 }
 
 func (v *violations) add(path, format string, values ...any) {
@@ -70,32 +72,23 @@ func (v *violations) status() error {
 
 func (c *checks) walk(m protoreflect.Message, path string, found *violations) {
 	for _, o := range c.exactly {
-		if m.WhichOneof(o) == nil && !leftAlone(m, o) {
-			found.add(join(path, string(o.Name())), "got none, want exactly one of %s", members(o))
+		names := members(o)
+		counts := func(name string) bool { return found.counts(join(path, name)) }
+		if m.WhichOneof(o) == nil && (counts(string(o.Name())) || slices.ContainsFunc(names, counts)) {
+			found.add(join(path, string(o.Name())), "got none, want exactly one of %s", strings.Join(names, ", "))
 		}
 	}
 	for _, r := range c.fields {
-		r.walk(m, join(path, string(r.field.Name())), found)
+		if at := join(path, string(r.field.Name())); found.counts(at) {
+			r.walk(m, at, found)
+		}
 	}
-}
-
-// leftAlone tells whether a request is an update whose mask is about other fields than those of a oneof.
-func leftAlone(m protoreflect.Message, o protoreflect.OneofDescriptor) bool {
-	f := m.Descriptor().Fields().ByName("update_mask")
-	if f == nil || f.Message() == nil {
-		return false
-	}
-	mask, ok := m.Get(f).Message().Interface().(*fieldmaskpb.FieldMask)
-	return ok && len(mask.GetPaths()) > 0 && !slices.ContainsFunc(mask.GetPaths(), func(path string) bool {
-		top, _, _ := strings.Cut(path, ".")
-		return o.Fields().ByName(protoreflect.Name(top)) != nil || top == string(o.Name())
-	})
 }
 
 func (r *rule) walk(m protoreflect.Message, path string, found *violations) {
 	if !m.Has(r.field) {
-		// A number or a flag that is required may be 0: it cannot be told from one that is missing.
-		missing := r.required && (r.field.HasPresence() || !zeroMeans(r.field))
+		// A number or a flag that is required may be 0: it cannot be told from one that is missing. A member of a oneof may be left out.
+		missing := r.required && (r.field.HasPresence() || !zeroMeans(r.field)) && !member(r.field)
 		switch {
 		case missing:
 			found.add(path, "is required%s", choices(r.field))
@@ -260,6 +253,12 @@ func zeroMeans(field protoreflect.FieldDescriptor) bool {
 	}
 }
 
+// member says whether a field is one of several that exclude each other.
+func member(field protoreflect.FieldDescriptor) bool {
+	o := field.ContainingOneof()
+	return o != nil && !o.IsSynthetic()
+}
+
 // choices lists an enum's values, "" for any other field.
 func choices(field protoreflect.FieldDescriptor) string {
 	if field.Enum() == nil {
@@ -274,12 +273,12 @@ func choices(field protoreflect.FieldDescriptor) string {
 	return ", want one of " + strings.Join(names, ", ")
 }
 
-func members(o protoreflect.OneofDescriptor) string {
+func members(o protoreflect.OneofDescriptor) []string {
 	var names []string
 	for i := range o.Fields().Len() {
 		names = append(names, string(o.Fields().Get(i).Name()))
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 func join(path, name string) string {

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -67,6 +68,10 @@ func (reachedTriggers) Create(context.Context, *triggersv2.CreateTriggerRequest)
 	return nil, errReached
 }
 
+func (reachedTriggers) Update(context.Context, *triggersv2.UpdateTriggerRequest) (*operation.Operation, error) {
+	return nil, errReached
+}
+
 func (reachedContainers) DeployRevision(context.Context, *containers.DeployContainerRevisionRequest) (*operation.Operation, error) {
 	return nil, errReached
 }
@@ -80,6 +85,10 @@ func (reachedLogs) Write(context.Context, *logging.WriteRequest) (*logging.Write
 }
 
 func (reachedAccounts) Create(context.Context, *iam.CreateServiceAccountRequest) (*operation.Operation, error) {
+	return nil, errReached
+}
+
+func (reachedAccounts) Update(context.Context, *iam.UpdateServiceAccountRequest) (*operation.Operation, error) {
 	return nil, errReached
 }
 
@@ -174,7 +183,9 @@ func TestRules(t *testing.T) {
 		deploy    = "/yandex.cloud.serverless.containers.v1.ContainerService/DeployRevision"
 		revisions = "/yandex.cloud.serverless.containers.v1.ContainerService/ListRevisions"
 		write     = "/yandex.cloud.logging.v1.LogIngestionService/Write"
+		updateV2  = "/yandex.cloud.serverless.triggers.v2.TriggerService/Update"
 		account   = "/yandex.cloud.iam.v1.ServiceAccountService/Create"
+		rename    = "/yandex.cloud.iam.v1.ServiceAccountService/Update"
 		bindings  = "/yandex.cloud.iam.v1.ServiceAccountService/SetAccessBindings"
 		version   = "/yandex.cloud.serverless.functions.v1.FunctionService/CreateVersion"
 		tag       = "/yandex.cloud.serverless.functions.v1.FunctionService/SetTag"
@@ -189,6 +200,9 @@ func TestRules(t *testing.T) {
 		return &logging.WriteRequest{Destination: &logging.Destination{Destination: &logging.Destination_FolderId{FolderId: "b1g1"}},
 			Resource: &logging.LogEntryResource{Type: "serverless.function"}, Entries: []*logging.IncomingLogEntry{e}}
 	}
+	mask := func(paths ...string) *fieldmaskpb.FieldMask { return &fieldmaskpb.FieldMask{Paths: paths} }
+	const sources = "timer, ymq, yds, mail, billing_budget, logging, object_storage, container_registry, iot_message, iot_broker_message, " +
+		"telegram_message, yandex_messenger, max_message, yandex_forms"
 	now := timestamppb.New(time.Unix(2e9, 0))
 	for name, c := range map[string]struct {
 		method  string
@@ -234,6 +248,20 @@ func TestRules(t *testing.T) {
 			PackageSource: &functions.CreateFunctionVersionRequest_Content{Content: make([]byte, 52428801)}}, []string{"content: got 52428801 bytes, want at most 52428800"}},
 		"the whole of a string": {tag, &functions.SetFunctionTagRequest{FunctionVersionId: "d4e1", Tag: "stable\n"},
 			[]string{`tag: got "stable\n", want a match of [a-z][-_0-9a-z]*`}},
+		"without a mask everything": {rename, &iam.UpdateServiceAccountRequest{ServiceAccountId: "aje1"}, []string{"name: is required"}},
+		"with a mask what it names": {rename, &iam.UpdateServiceAccountRequest{ServiceAccountId: "aje1", Name: "Not Named", Description: strings.Repeat("x", 257), UpdateMask: mask("description")},
+			[]string{"description: got 257 characters, want at most 256"}},
+		"with a mask the id":     {rename, &iam.UpdateServiceAccountRequest{UpdateMask: mask("description")}, []string{"service_account_id: is required"}},
+		"a mask for everything":  {rename, &iam.UpdateServiceAccountRequest{ServiceAccountId: "aje1", UpdateMask: mask("*")}, []string{"name: is required"}},
+		"a mask without a value": {rename, &iam.UpdateServiceAccountRequest{ServiceAccountId: "aje1", UpdateMask: mask("name")}, []string{"name: is required"}},
+		"a deep mask": {updateV2, &triggersv2.UpdateTriggerRequest{TriggerId: "a1s1", UpdateMask: mask("source.container_registry.batch_settings.cutoff"),
+			Source: &triggersv2.Source{Source: &triggersv2.Source_ContainerRegistry{ContainerRegistry: &triggersv2.ContainerRegistry{
+				BatchSettings: &triggersv2.BatchSettings{MaxBytes: 1 << 30}}}}}, []string{"source.container_registry.batch_settings.cutoff: is required"}},
+		"a mask and a oneof":    {updateV2, &triggersv2.UpdateTriggerRequest{TriggerId: "a1s1", Source: &triggersv2.Source{}, UpdateMask: mask("source")}, []string{"source.source: got none, want exactly one of " + sources}},
+		"a mask beside a oneof": {updateV2, &triggersv2.UpdateTriggerRequest{TriggerId: "a1s1", Source: &triggersv2.Source{}, UpdateMask: mask("labels")}, nil},
+		"a mask and a list": {updateV2, &triggersv2.UpdateTriggerRequest{TriggerId: "a1s1", Action: []*triggersv2.Action{{RetryPolicy: &triggersv2.RetryPolicy{RetryAttempts: 6, Interval: durationpb.New(10e9)},
+			Action: &triggersv2.Action_InvokeFunction{InvokeFunction: &triggersv2.InvokeFunction{FunctionId: "d4e1"}}}}, UpdateMask: mask("action")},
+			[]string{"action[0].retry_policy.retry_attempts: got 6, want 1-5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/endpoint"
+	"github.com/yandex-cloud/go-genproto/yandex/cloud/serverless/functions/v1"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/serverless/triggers/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -36,10 +37,10 @@ func TestClose(t *testing.T) {
 		h.is.NoErr(err) // what runs ends well
 	})
 	<-entered
-	closed := make(chan error, 1)
-	running.Go(func() { closed <- h.server.Close(context.Background()) })
-	for h.rest(t, "GET", "/endpoints", "").code == 200 { // Close has begun when others are turned away
-	}
+	closed, waits := make(chan error, 1), awaited{context.Background(), make(chan struct{})}
+	running.Go(func() { closed <- h.server.Close(waits) })
+	<-waits.by // Close has begun
+	h.fails(h.rest(t, "GET", "/endpoints", ""), 503, codes.Unavailable)
 	select {
 	case <-closed:
 		t.Fatal("closed while a call ran")
@@ -48,7 +49,17 @@ func TestClose(t *testing.T) {
 	close(release)
 	h.is.NoErr(<-closed)
 	running.Wait()
-	h.fails(h.rest(t, "GET", "/endpoints", ""), 503, codes.Unavailable)
+}
+
+// awaited says when somebody waits for it.
+type awaited struct {
+	context.Context
+	by chan struct{}
+}
+
+func (a awaited) Done() <-chan struct{} {
+	close(a.by)
+	return a.Context.Done()
 }
 
 func TestCloseCancels(t *testing.T) {
@@ -147,6 +158,13 @@ func TestLargeMessages(t *testing.T) {
 	_, err := triggers.NewTriggerServiceClient(h.dial(t)).Create(t.Context(), large, grpc.MaxCallSendMsgSize(1<<30), grpc.MaxCallRecvMsgSize(1<<30))
 	h.is.NoErr(err)
 	h.is.Equal(got, 52_428_800)
+
+	server := wire.New(wire.Options{})
+	functions.RegisterFunctionServiceServer(server, reachedFunctions{})
+	h = serve(t, server)
+	r := h.rest(t, "POST", "/functions/v1/versions", `{"functionId":"d4e1","runtime":"golang123","entrypoint":"index.Handler",`+
+		`"resources":{"memory":"134217728"},"executionTimeout":"3s","content":"`+strings.Repeat("UEsD", 52_428_800/3)+`"}`)
+	h.is.Equal(h.fails(r, 400, codes.OutOfRange), "reached")
 }
 
 func TestEndpoints(t *testing.T) {

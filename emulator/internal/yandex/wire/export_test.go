@@ -1,5 +1,22 @@
 package wire
 
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
+)
+
+// Replays keeps answers by key, without a network before it.
+type Replays struct{ r *replays }
+
+func NewReplays(c clock.Clock) Replays { return Replays{newReplays(c)} }
+
+func (r Replays) Do(ctx context.Context, key string, handle func() (any, error)) (any, error) {
+	return r.r.do(ctx, &call{key: key}, &method{name: "service/Method"}, &emptypb.Empty{}, handle)
+}
+
 // SpanHolds parses a rule about integers and tells whether n keeps it, and what is wanted.
 func SpanHolds(rule string, n int64) (holds bool, want string, err error) {
 	s, err := parseSpan(rule, parseInt)

@@ -33,7 +33,7 @@ func (s *Server) answer(ctx context.Context, c *call, m *method, request proto.M
 	if !m.emulated {
 		return nil, notEmulated(m.name)
 	}
-	if err := m.input.check(request); err != nil {
+	if err := m.input.check(request, m.variables); err != nil {
 		return nil, err
 	}
 	if c.key == "" || !m.mutating {

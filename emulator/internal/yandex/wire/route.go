@@ -27,11 +27,13 @@ type Route struct {
 
 // method is what wire knows of a registered method.
 type method struct {
-	name     string // "service/Method", as it is told to people
-	input    *checks
-	emulated bool
-	mutating bool // its answers are kept by idempotency key
-	open     bool // asked before there is a token
+	name  string // "service/Method", as it is told to people
+	input *checks
+	// variables are the fields in the method's paths: they say which resource is meant.
+	variables map[string]bool
+	emulated  bool
+	mutating  bool // its answers are kept by idempotency key
+	open      bool // asked before there is a token
 }
 
 // describe reads the descriptors of all services.
@@ -67,10 +69,11 @@ func (s *Server) describeMethod(desc protoreflect.MethodDescriptor, impl any, co
 	service := string(desc.Parent().FullName())
 	full := "/" + service + "/" + string(desc.Name())
 	m := &method{
-		name:     full[1:],
-		input:    input,
-		emulated: !promoted(reflect.TypeOf(impl), string(desc.Name()), "Unimplemented"+string(desc.Parent().Name())+"Server"),
-		open:     service == "yandex.cloud.endpoint.ApiEndpointService",
+		name:      full[1:],
+		input:     input,
+		variables: map[string]bool{},
+		emulated:  !promoted(reflect.TypeOf(impl), string(desc.Name()), "Unimplemented"+string(desc.Parent().Name())+"Server"),
+		open:      service == "yandex.cloud.endpoint.ApiEndpointService",
 	}
 	s.methods[full] = m
 	bindings := append(bindingsOf(desc), extraBindings(desc)...)
@@ -82,6 +85,9 @@ func (s *Server) describeMethod(desc protoreflect.MethodDescriptor, impl any, co
 		verb, pattern := verbOf(b)
 		s.routes = append(s.routes, Route{Method: full, Verb: verb, Pattern: pattern, Emulated: m.emulated})
 		s.collections[collection(pattern)] = true
+		for _, name := range variables(pattern) {
+			m.variables[name] = true
+		}
 		m.mutating = m.mutating || verb != http.MethodGet
 	}
 	return nil
@@ -146,6 +152,17 @@ func collection(pattern string) string {
 		literal, _, _ = strings.Cut(literal, ":")
 	}
 	return strings.TrimSuffix(literal, "/")
+}
+
+// variables are the names in a pattern's braces.
+func variables(pattern string) []string {
+	var names []string
+	for _, part := range strings.Split(pattern, "{")[1:] {
+		name, _, _ := strings.Cut(part, "}")
+		name, _, _ = strings.Cut(name, "=")
+		names = append(names, name)
+	}
+	return names
 }
 
 // promoted says whether t has the method only because it embeds the struct of the given name: that is how a generated service leaves
