@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/regcast/regcast/emulator/internal/authority"
@@ -23,7 +22,8 @@ type CA struct {
 	// File is the path of the authority's certificate.
 	File string `json:"file"`
 	// Bundle is the path of a file with the certificates that this machine trusts and the authority's, for clients that take such a
-	// file in place of the machine's. Empty when there is no file of the machine's, as on Windows.
+	// file in place of the machine's. Empty when there is no file of the machine's, as on Windows: it would keep them from what the
+	// machine trusts.
 	Bundle string `json:"bundle,omitempty"`
 	// PEM is the authority's certificate.
 	PEM string `json:"pem"`
@@ -124,8 +124,12 @@ func (e *Emulator) YandexEnv() []string {
 	switch ca, err := e.CA(); {
 	case err != nil:
 		e.warn(err.Error() + "; clients that are started here will not trust the emulator")
-	case ca.Bundle != "" && runtime.GOOS != "windows": // where it would keep others from what the machine trusts
-		env = append(env, "SSL_CERT_FILE="+ca.Bundle, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH="+ca.Bundle)
+	case ca.Bundle != "":
+		for _, name := range [...]string{ // each is the first that some clients ask
+			"SSL_CERT_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
+		} {
+			env = append(env, name+"="+ca.Bundle)
+		}
 	}
 	return env
 }

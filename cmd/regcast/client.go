@@ -51,6 +51,10 @@ func (c client) do(ctx context.Context, method, path string, body []byte) (*http
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	return c.send(req)
+}
+
+func (c client) send(req *http.Request) (*http.Response, error) {
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		if connRefused(err) {
@@ -67,7 +71,7 @@ func (c client) do(ctx context.Context, method, path string, body []byte) (*http
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(text, &told) != nil || told.Error == "" {
-		return nil, fmt.Errorf("%s answered %s: is it a regcast?", c.base+path, res.Status)
+		return nil, fmt.Errorf("%s answered %s: is it a regcast?", req.URL, res.Status)
 	}
 	return nil, errors.New(told.Error)
 }

@@ -35,11 +35,18 @@ The command's environment has:
   REGCAST_REGISTRY     127.0.0.1:PORT, to push to
   REGCAST_WS           ws://127.0.0.1:PORT/ws, to listen on
   REGCAST_CLOUD_ID REGCAST_FOLDER_ID REGCAST_REGISTRY_ID REGCAST_GATEWAY_ID REGCAST_SERVICE_ACCOUNT_ID
+  SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE NODE_EXTRA_CA_CERTS GRPC_DEFAULT_SSL_ROOTS_FILE_PATH
+                       a file of what this machine trusts and of the emulator's authority, for https and wss, which are on the same
+                       port (Go on macOS and Windows reads none: see regcast ca)
+  YC_ENDPOINT (localhost:PORT) YC_TOKEN YC_CLOUD_ID YC_FOLDER_ID YC_METADATA_ADDR, so that Yandex Cloud's Terraform provider and SDKs
+                       call the emulator; YC_TERRAFORM_INITIALIZATION_SILENCE and YC_CLI_INITIALIZATION_SILENCE, so that they do not
+                       ask the real cloud for news; YC_MESSAGE_QUEUE_ENDPOINT and its _ACCESS_KEY and _SECRET_KEY
 With --template also:
   AWS_ENDPOINT_URL AWS_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY, so that AWS's SDKs and CLI call the emulator
   REGCAST_OUTPUT_NAME  for every output of the template, with the emulator's address in place of the cloud's`,
 		Example: `  regcast exec -- go test ./...
   regcast exec --trigger trigger.yaml -- sh -c 'crane push app.tar $REGCAST_REGISTRY/app:v1'
+  regcast exec --data ./regcast-data -- terraform apply
   regcast exec --template template.yaml -- aws dynamodb list-tables`,
 		Args: cobra.MinimumNArgs(1),
 	}
@@ -79,6 +86,7 @@ func runBeside(ctx context.Context, em *emulator.Emulator, args []string, env en
 		"REGCAST_GATEWAY_ID="+d.GatewayID,
 		"REGCAST_SERVICE_ACCOUNT_ID="+d.ServiceAccountID,
 	)
+	command.Env = append(command.Env, em.YandexEnv()...)
 	command.Env = append(command.Env, em.AWSEnv()...)
 	for name, value := range em.Outputs() {
 		command.Env = append(command.Env, "REGCAST_OUTPUT_"+name+"="+value)

@@ -143,7 +143,7 @@ func up(ctx context.Context, f upFlags, asJSON bool, stdout, stderr io.Writer) e
 	}
 	if asJSON {
 		err = json.NewEncoder(stdout).Encode(map[string]any{
-			"url": em.URL(), "version": version(), "defaults": em.Defaults(), "gateways": em.Gateways(), "triggers": em.Triggers(),
+			"url": em.URL(), "secure_url": em.SecureURL(), "version": version(), "defaults": em.Defaults(), "gateways": em.Gateways(), "triggers": em.Triggers(),
 			"apis": em.APIs(), "functions": em.Functions(), "queues": em.Queues(), "tables": em.Tables(), "outputs": em.Outputs(),
 		})
 	} else {
@@ -205,6 +205,7 @@ func printPanel(out io.Writer, em *emulator.Emulator, taken, data string) error 
 
   registry %[2]s at %[1]s and %[1]s/%[2]s
 `, host, d.RegistryID)
+	fmt.Fprintf(w, "  TLS      %s and wss://, on the same port; regcast ca tells how to trust it\n", em.SecureURL())
 	for _, g := range em.Gateways() {
 		fmt.Fprintf(w, "  gateway  %s at ws://%s.apigw.localhost:%s and ws://%s/gw/%s, paths %s\n",
 			g.ID, g.ID, port, host, g.ID, strings.Join(g.Paths, " "))
