@@ -7,7 +7,7 @@
 //
 // What is thrown away, and when: a blob that no repository has any more, at once; a deleted image's bytes, after the next snapshot
 // (until then a replay may ask for them); an upload, UploadLife after its last byte, and all of them at start. A blob that no
-// manifest refers to stays until a client deletes it.
+// manifest refers to stays until a client deletes it, or the whole repository.
 package registry
 
 import (
