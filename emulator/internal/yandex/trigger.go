@@ -175,8 +175,10 @@ func parseTrigger(f field) Trigger {
 		t.Version = 2
 		t.Source = parseSource(source)
 		t.Actions = parseActions(o.get("action").required("a list of actions"))
+	case o.get("action").given():
+		source.refuse("got nothing, want a source beside action")
 	default:
-		o.get("rule").refuse("got nothing, want rule (v1) or source and action (v2)")
+		rule.refuse("got nothing, want rule (v1) or source and action (v2)")
 	}
 	return t
 }
