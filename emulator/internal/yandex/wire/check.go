@@ -15,10 +15,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
+// A status travels in headers, and some clients take no more than 8 KB of them: so many bytes of violations go into its details, and so
+// many into its message, which is there twice. The first violation always does.
 const (
-	// A status travels in headers, so what it says is bounded: so many violations in the details, so many in the message.
-	maxViolations = 100
-	maxNamed      = 10
+	maxDetails = 3 << 10
+	maxText    = 1 << 10
 )
 
 // check returns INVALID_ARGUMENT with every violation, nil when there is none. Of a request with an update mask it looks at what the mask
@@ -34,36 +35,39 @@ type violations struct {
 	mask   []string // nil: everything counts
 	always map[string]bool
 	list   []*errdetails.BadRequest_FieldViolation
-	more   int
+	size   int
+	more   int // that there is no room for
 }
 
 func (v *violations) add(path, format string, values ...any) {
-	if len(v.list) == maxViolations {
+	one := &errdetails.BadRequest_FieldViolation{Field: path, Description: fmt.Sprintf(format, values...)}
+	if v.size += len(one.GetField()) + len(one.GetDescription()); len(v.list) > 0 && v.size > maxDetails {
 		v.more++
 		return
 	}
-	v.list = append(v.list, &errdetails.BadRequest_FieldViolation{Field: path, Description: fmt.Sprintf(format, values...)})
+	v.list = append(v.list, one)
 }
 
 func (v *violations) status() error {
 	if len(v.list) == 0 {
 		return nil
 	}
-	var text strings.Builder
-	text.WriteString("Request validation error: ")
+	text, rest := "Request validation error: ", len(v.list)+v.more
 	for i, one := range v.list {
-		if i == maxNamed {
+		next := one.GetField() + ": " + one.GetDescription()
+		if i > 0 {
+			next = "; " + next
+		}
+		if i > 0 && len(text)+len(next) > maxText {
 			break
 		}
-		if i > 0 {
-			text.WriteString("; ")
-		}
-		text.WriteString(one.GetField() + ": " + one.GetDescription())
+		text += next
+		rest--
 	}
-	if rest := len(v.list) + v.more - maxNamed; rest > 0 {
-		fmt.Fprintf(&text, "; and %d more", rest)
+	if rest > 0 {
+		text += fmt.Sprintf("; and %d more", rest)
 	}
-	st, err := status.New(codes.InvalidArgument, text.String()).WithDetails(&errdetails.BadRequest{FieldViolations: v.list})
+	st, err := status.New(codes.InvalidArgument, text).WithDetails(&errdetails.BadRequest{FieldViolations: v.list})
 	if err != nil {
 		return err
 	}

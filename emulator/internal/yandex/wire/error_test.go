@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -55,6 +56,7 @@ func TestBodies(t *testing.T) {
 		{"POST", "/triggers/v1/triggers", `folderId=b1g1`, "application/x-www-form-urlencoded", "request body: syntax error"},
 		{"POST", "/triggers/v1/triggers", `<trigger/>`, "application/xml", `Content-Type: got "application/xml", want application/json`},
 		{"POST", "/triggers/v1/triggers", `{}`, "no kind at all", `Content-Type: got "no kind at all", want application/json`},
+		{"DELETE", "/triggers/v1/triggers/a1s1", `{}`, "", "request should have no body"},
 		{"GET", "/triggers/v1/triggers?folderId=b1g1&colour=red", "", "", `query parameter "colour" is unknown`},
 		{"GET", "/triggers/v1/triggers?folderId=b1g1&pageSize=many", "", "", `"page_size"`},
 		{"GET", "/triggers/v1/triggers?folderId=%zz", "", "", "query: "},
@@ -108,6 +110,28 @@ func requestInfo(err error) string {
 		}
 	}
 	return ""
+}
+
+// What a service reads of a call and adds to its answer is the same on both wires.
+func TestHeadersOfServices(t *testing.T) {
+	h := open(t, wire.Options{})
+	h.triggers.creating = func(ctx context.Context, _ *triggers.CreateTriggerRequest) error {
+		in, _ := metadata.FromIncomingContext(ctx)
+		if got := in.Get("authorization"); len(got) != 1 || got[0] != "Bearer t1.x" || wire.RequestID(ctx) != "r" {
+			return fmt.Errorf("got %q of %s", got, wire.RequestID(ctx))
+		}
+		return grpc.SetHeader(ctx, metadata.Pairs("x-operation-poll-interval", "2"))
+	}
+	r := h.rest(t, "POST", "/triggers/v1/triggers", created, "Authorization: Bearer t1.x", "X-Request-Id: r")
+	h.is.Equal(r.code, 200)
+	h.is.Equal(r.header.Get("X-Operation-Poll-Interval"), "2")
+	h.is.True(r.header.Get("Date") != "")
+	var header metadata.MD
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer t1.x", "x-request-id", "r")
+	_, err := triggers.NewTriggerServiceClient(h.dial(t)).Create(ctx, pushes("p-1"), grpc.Header(&header))
+	h.is.NoErr(err)
+	h.is.Equal(header.Get("x-operation-poll-interval"), []string{"2"})
+	h.is.Equal(wire.RequestID(t.Context()), "")
 }
 
 func TestPanicIsInternal(t *testing.T) {

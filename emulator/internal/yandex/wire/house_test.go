@@ -251,6 +251,10 @@ func (h *house) fails(r reply, httpStatus int, code codes.Code) string {
 	h.is.Helper()
 	h.is.Equal(r.code, httpStatus)
 	h.is.Equal(r.header.Get("Content-Type"), "application/json")
+	h.is.True(r.header.Get("Date") != "")
+	for name := range r.header {
+		h.is.True(!strings.HasPrefix(name, "Grpc-"))
+	}
 	h.is.Equal(r.body["code"], float64(code))
 	h.is.True(r.message() != "")
 	details, _ := r.body["details"].([]any)

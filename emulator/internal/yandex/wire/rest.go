@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -121,6 +122,7 @@ func (a *answer) WriteHeader(code int) {
 	}
 	a.code = code
 	if code < 400 {
+		delete(a.Header(), "Date") // grpc suppresses it
 		a.ResponseWriter.WriteHeader(code)
 	}
 }
@@ -145,6 +147,9 @@ func refusal(r *http.Request, out *answer) error {
 	case http.StatusNotFound:
 		return status.Errorf(codes.NotFound, "no method has %s %s", r.Method, r.URL.Path)
 	case http.StatusMethodNotAllowed:
+		verbs := strings.Split(out.Header().Get("Allow"), ",")
+		slices.Sort(verbs)
+		out.Header().Set("Allow", strings.Join(verbs, ", "))
 		return status.Errorf(codes.Unimplemented, "%s is not served at %s; what is: %s", r.Method, r.URL.Path, out.Header().Get("Allow"))
 	}
 	var st spb.Status
@@ -187,7 +192,9 @@ func writeError(w http.ResponseWriter, c *call) {
 	h := w.Header()
 	h.Del("Content-Encoding")
 	h.Del("Content-Length")
-	h.Del("Trailer")
+	for _, name := range []string{"Date", "Trailer", "Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"} {
+		h.Del(name) // what grpc left
+	}
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(httpCode(st.Code()))
 	_, _ = w.Write(body) // the client may have gone
