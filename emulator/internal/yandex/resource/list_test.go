@@ -109,6 +109,18 @@ func TestThePageSize(t *testing.T) {
 	}
 }
 
+// Protos allow a page token 100 characters, and an id 50.
+func TestAPageTokenFitsItsField(t *testing.T) {
+	is, c := is.New(t), openTriggers(t, nil)
+	long := strings.Repeat("x", 49)
+	put(t, c, made(long+"1", "", "", 1), made(long+"2", "", "", 2))
+	page, next := list(t, c, &triggers.ListTriggersRequest{PageSize: 1, Filter: `name=""`})
+	is.Equal(page, []string{long + "1"})
+	is.True(len(next) <= 100)
+	page, _ = list(t, c, &triggers.ListTriggersRequest{PageSize: 1, Filter: `name=""`, PageToken: next})
+	is.Equal(page, []string{long + "2"})
+}
+
 func TestAPageTokenBelongsToItsList(t *testing.T) {
 	is, c := is.New(t), openTriggers(t, nil)
 	put(t, c, made("a1s1", "", "one", 1), made("a1s2", "", "one", 2), made("a1s3", "", "two", 3))
