@@ -3,6 +3,7 @@ package resource_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/matryer/is"
