@@ -40,7 +40,6 @@ var noon = time.Date(2026, 3, 4, 12, 0, 0, 123456789, time.UTC)
 // cloud is a gRPC server that keeps what is created, for every service whose messages are linked, and remembers what it was asked.
 type cloud struct {
 	address string
-	dir     string // of the command
 	env     map[string]string
 	stdin   string
 	after   func(time.Duration) <-chan time.Time

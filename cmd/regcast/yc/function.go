@@ -42,7 +42,7 @@ func (s *session) function() *cobra.Command {
 		s.create(r.method("Create"), action{use: "create", short: "Create a function", fields: describedFields()}),
 		s.update(r, action{use: "update", short: "Update a function",
 			fields: append([]field{{flag: "new-name", path: "name", use: "new name"}}, describedFields()...)}),
-		s.list(r), s.get(r), s.remove(r), s.listOperations(r), s.versionGroup(), s.invoke(r), s.logs(r))
+		s.list(r), s.get(r), s.remove(r), s.listOperations(r), s.versionGroup(), s.runtimeGroup(), s.invoke(r), s.logs(r))
 	c.AddCommand(s.labels(r)...)
 	c.AddCommand(s.bindings(r)...)
 	c.AddCommand(s.unauthenticated(r, "functions.functionInvoker")...)
@@ -71,6 +71,10 @@ func (s *session) versionGroup() *cobra.Command {
 		s.createVersion(), s.list(r, ofFunction()), s.get(r), s.remove(r), byTag,
 		s.act(r, "set-tag", "SetTag", "Give a version a tag", action{fields: []field{tag}}),
 		s.act(r, "remove-tag", "RemoveTag", "Take a tag from a version", action{fields: []field{tag}}))
+}
+
+func (s *session) runtimeGroup() *cobra.Command {
+	return group("runtime", "Look at runtimes", s.create(functionService+".ListRuntimes", action{use: "list", short: "List runtimes"}))
 }
 
 func (s *session) createVersion() *cobra.Command {

@@ -56,8 +56,8 @@ func (s *session) apiGateway() *cobra.Command {
 func logFields() []field {
 	return []field{
 		{flag: "no-logging", path: "log_options.disabled", use: "do not log"},
-		{flag: "log-group-id", path: "log_options.log_group_id", use: "log group"},
-		{flag: "log-folder-id", path: "log_options.folder_id", use: "folder whose default log group is used"},
+		{flag: "log-group-id", path: "log_options.log_group_id", use: "log group", of: logGroups},
+		{flag: "log-folder-id", path: "log_options.folder_id", use: "folder whose default log group is used", of: folders},
 		{flag: "min-log-level", path: "log_options.min_level", use: "trace, debug, info, warn, error or fatal"},
 	}
 }

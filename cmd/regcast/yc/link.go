@@ -91,7 +91,7 @@ func (s *session) link(ctx context.Context, service string) (*grpc.ClientConn, e
 		return s.dial(s.endpoint())
 	}
 	if s.addresses == nil {
-		list, err := s.call(ctx, "yandex.cloud.endpoint.ApiEndpointService.List", &endpoint.ListApiEndpointsRequest{PageSize: 1000})
+		list, err := s.call(ctx, "yandex.cloud.endpoint.ApiEndpointService.List", &endpoint.ListApiEndpointsRequest{})
 		if err != nil {
 			return nil, err
 		}

@@ -49,9 +49,9 @@ func TestErrors(t *testing.T) {
 	is.Equal(c.fails(t, "serverless trigger get a --id b"), "which trigger? [\"a\"] and --id are given together; give one\n")
 	is.Equal(c.fails(t, "container image get"), "which image? give its id, as argument or with --id\n")
 	is.Equal(c.fails(t, "serverless trigger get --name a"), "trigger with name \"a\" not found\n")
-	is.True(strings.HasPrefix(c.fails(t, "config set token x"), "regcast's yc keeps no profiles"))
-	is.True(strings.HasPrefix(c.fails(t, "init"), "regcast's yc keeps no profiles"))
-	is.True(strings.HasPrefix(c.fails(t, "compute instance list"), "\"compute\" is not emulated: regcast's `yc` has container,"))
+	is.True(strings.HasPrefix(c.fails(t, "config set token x"), "regcast's yc keeps no profiles, so there is no `config set`"))
+	is.True(strings.HasPrefix(c.fails(t, "init"), "there is nothing to set up: run `regcast up`"))
+	is.True(strings.HasPrefix(c.fails(t, "compute instance list"), "\"compute\" is not emulated: regcast's `yc` has config, container,"))
 	is.Equal(c.ok(t, "version"), "regcast v0, not Yandex Cloud's own CLI\n")
 }
 
@@ -87,6 +87,10 @@ func TestFolder(t *testing.T) {
 	c.ok(t, "iam service-account list --folder-name prod")
 	is.Equal(folder(), "b1gnamed")
 	is.True(strings.Contains(c.sent(t, "FolderService.List"), `"cloud_id":"b1gcloudenv"`))
+	// As scripts ask for it; flags may stand first.
+	is.Equal(c.ok(t, "--folder-id b1gfirst config get folder-id"), "b1gfirst\n")
+	is.Equal(c.ok(t, "config list"), "token: t1.regcast.local\nendpoint: "+c.address+"\ncloud-id: b1gcloudenv\nfolder-id: b1genv\n")
+	is.True(strings.HasPrefix(c.fails(t, "config get zone"), "\"zone\" is not known"))
 	is.Equal(c.fails(t, "iam service-account list --folder-name test"), "--folder-name: folder with name \"test\" not found\n")
 }
 

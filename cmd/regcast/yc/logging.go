@@ -38,7 +38,7 @@ func (s *session) logging() *cobra.Command {
 // reading is what a command that reads logs can be told.
 type reading struct {
 	since, until, filter string
-	levels, streams      []string
+	levels               []string
 	limit                int
 	size                 string
 	follow               bool
@@ -215,6 +215,9 @@ func (s *session) readEntries(ctx context.Context, criteria *logging.Criteria, r
 		}
 		if next != "" {
 			req = &logging.ReadRequest{Selector: &logging.ReadRequest_PageToken{PageToken: next}}
+		} else if !idle { // a server without tokens for what is yet to come
+			last := page.GetEntries()[len(page.GetEntries())-1]
+			criteria.Since = timestamppb.New(last.GetTimestamp().AsTime().Add(1))
 		}
 		if !idle && next != "" {
 			continue

@@ -240,6 +240,10 @@ func TestFunction(t *testing.T) {
 	c.ok(t, "serverless function version set-tag d4e2 --tag prod")
 	is.Equal(c.sent(t, "FunctionService.SetTag"), `{"function_version_id":"d4e2","tag":"prod"}`)
 	c.ok(t, "serverless function version remove-tag d4e2 --tag prod")
+	c.answer["FunctionService.ListRuntimes"] = func(proto.Message) (proto.Message, error) {
+		return &functions.ListRuntimesResponse{Runtimes: []string{"golang123"}}, nil
+	}
+	is.Equal(c.ok(t, "serverless function runtime list"), "runtimes:\n  - golang123\n")
 	is.True(strings.HasPrefix(c.fails(t, "serverless function version create --function-id d4e1 --source-path missing"), "--source-path: "))
 	is.Equal(c.fails(t, "serverless function version create --function-id d4e1 --source-version-id x --source-path "+zipped),
 		"--source-path: the code is given twice\n")
@@ -370,4 +374,28 @@ func TestFollow(t *testing.T) {
 	is.Equal(r.out, "2026-03-04 12:00:00       page\n2026-03-04 12:00:00       later\n")
 	is.Equal(r.code, 1)
 	is.Equal(pages, 4)
+}
+
+// A server that gives no token at the end is asked for what is newer.
+func TestFollowWithoutTokens(t *testing.T) {
+	is := is.New(t)
+	c := newCloud(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	c.answer["LogReadingService.Read"] = func(req proto.Message) (proto.Message, error) {
+		if req.(*logging.ReadRequest).GetCriteria().GetSince().AsTime().After(noon) {
+			return &logging.ReadResponse{}, nil
+		}
+		return &logging.ReadResponse{Entries: []*logging.LogEntry{{Timestamp: timestamppb.New(noon), Message: "once"}}}, nil
+	}
+	pauses := 0
+	c.after = func(time.Duration) <-chan time.Time {
+		if pauses++; pauses == 2 {
+			cancel()
+			return nil
+		}
+		now := make(chan time.Time, 1)
+		now <- noon
+		return now
+	}
+	is.Equal(c.runArgs(ctx, "logging", "read", "--group-id", "e231", "--follow").out, "2026-03-04 12:00:00       once\n")
 }

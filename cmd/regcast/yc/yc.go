@@ -76,7 +76,7 @@ type session struct {
 
 func (s *session) root() *cobra.Command {
 	root := group("yc", "Yandex Cloud's command line, as much of it as regcast's users need",
-		s.serverless(), s.container(), s.iam(), s.resourceManager(), s.logging(), s.operation(), s.version())
+		s.serverless(), s.container(), s.iam(), s.resourceManager(), s.logging(), s.operation(), s.config(), s.version())
 	root.Long = `The commands of Yandex Cloud's command line that regcast's users need; ` + "`alias yc='regcast yc'`" + ` follows the cloud's tutorials.
 
 Without --endpoint (or YC_ENDPOINT) a running regcast is asked: no account, no profile, no token. Its own address is spoken to
@@ -135,13 +135,13 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 }
 
 func unknown(c *cobra.Command, name string) error {
-	instead, told := map[string]string{
-		"config":     "give --folder-id, --token and --endpoint, or set YC_FOLDER_ID, YC_TOKEN and YC_ENDPOINT",
-		"init":       "there is nothing to set up: `regcast up`, and the commands find it; for the cloud set YC_ENDPOINT, YC_TOKEN and YC_FOLDER_ID",
-		"components": "regcast is updated as it was installed",
-	}[name]
-	if told && !c.HasParent() {
-		return fmt.Errorf("regcast's yc keeps no profiles and has no %q: %s", name, instead)
+	switch {
+	case c.Name() == "config":
+		return fmt.Errorf("regcast's yc keeps no profiles, so there is no `config %s`: give --folder-id, --token and --endpoint, "+
+			"or set YC_FOLDER_ID, YC_TOKEN and YC_ENDPOINT", name)
+	case name == "init" && !c.HasParent():
+		return errors.New("there is nothing to set up: run `regcast up`, and the commands find it; " +
+			"for the cloud itself set YC_ENDPOINT, YC_TOKEN and YC_FOLDER_ID")
 	}
 	var known []string
 	for _, sub := range c.Commands() {
