@@ -97,6 +97,7 @@ var only = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2":         {"functions", "emulator/testdata"},
 	"github.com/kelseyhightower/envconfig": {"functions"},
 	"github.com/fsnotify/fsnotify":         {"emulator/internal/runner"},
+	"github.com/go-jose/go-jose":           {"emulator/internal/yandex"},
 	"github.com/google/btree":              {"emulator/internal/dynamodb"},
 }
 

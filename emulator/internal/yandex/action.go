@@ -180,13 +180,6 @@ func (f field) unused(why string) {
 	}
 }
 
-// warnOfTag tells that a tag names the version that there is.
-func (f field) warnOfTag() {
-	if f.given() && f.value().Value != "" && f.value().Value != latest {
-		f.warn("not emulated: tags of versions; %s is called", latest)
-	}
-}
-
 func recoveryV1() []string { return []string{"retry_settings", "dead_letter_queue"} }
 
 // parseRecoveryV1 reads what stands in v1's calls.

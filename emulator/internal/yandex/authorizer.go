@@ -1,115 +1,176 @@
 package yandex
 
 import (
-	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"time"
 )
 
-// Authorizer is a security scheme that guards operations.
+// Authorizer is a security scheme that guards operations, as one of them asks for it.
 type Authorizer struct {
-	Scheme   string    // its name
-	Function *Function // that decides; nil: the scheme is of a kind that is not emulated
+	Scheme string   // its name
+	Scopes []string // that the operation wants
+	// What decides; if both are nil, the scheme is of a kind that is not emulated.
+	Function *Function
+	JWT      *JWT
+	// TTL is for how long a decision holds; 0: for one request. It holds for the same credentials, method and path key, or path.
+	TTL   time.Duration
+	ByURI bool
 
 	credentials Parameter // where the client must have put something
+	decided     *cache[decision]
 }
 
-// scheme names the first scheme of a security list. An empty requirement ({}) lets everybody in.
-func (o object) scheme() string {
-	name := ""
+// decision is what an authorizer says of a call.
+type decision struct {
+	told    map[string]any // what the integration gets to know of it
+	refused *answer        // nil: the call goes on
+}
+
+// scheme names the first scheme of a security list and the scopes that it wants. An empty requirement ({}) lets everybody in.
+func (o object) scheme() (name string, scopes []string) {
 	for _, item := range o.get("security").items() {
 		schemes := item.members()
 		if len(schemes) == 0 {
-			return ""
+			return "", nil
 		}
-		name = cmp.Or(name, schemes[0].key)
+		if name == "" {
+			name, scopes = schemes[0].key, schemes[0].texts()
+		}
 	}
-	return name
+	return name, scopes
 }
 
 // authorizer reads the scheme of that name; nil when there is no name.
-func (r specReader) authorizer(name string) *Authorizer {
+func (r specReader) authorizer(name string, scopes []string) *Authorizer {
 	if name == "" {
 		return nil
 	}
-	a := &Authorizer{Scheme: name}
+	a := &Authorizer{Scheme: name, Scopes: scopes, decided: &cache[decision]{}}
 	scheme := r.follow(r.root.get("components").open().get("securitySchemes").open().get(name)).open()
 	extension := r.follow(scheme.get(authorizerKey)).open()
-	if extension.get("type").text() != "function" {
-		return a
-	}
-	switch scheme.get("type").text() {
-	case "http":
-		a.credentials = Parameter{Name: "Authorization", In: "header"}
-	case "apiKey":
+	switch extension.get("type").text() {
+	case "jwt":
+		a.JWT = parseJWT(scheme, extension)
+		a.credentials = a.JWT.Source
+	case "function":
 		places := []string{"header", "query", "cookie"}
-		a.credentials = Parameter{Name: scheme.get("name").required("a name").text(), In: scheme.get("in").required(oneOf(places)).text()}
+		switch scheme.get("type").text() {
+		case "http":
+			a.credentials = Parameter{Name: "Authorization", In: "header"}
+		case "apiKey":
+			a.credentials = Parameter{Name: scheme.get("name").required("a name").text(), In: scheme.get("in").required(oneOf(places)).text()}
+		default:
+			return a
+		}
+		a.Function = r.function(extension)
 	default:
 		return a
 	}
-	a.Function = r.function(extension)
-	if ttl := extension.get("authorizer_result_ttl_in_seconds"); ttl.given() {
-		ttl.warn("not emulated: caching of an authorizer's answers; the function is called each time")
+	a.TTL = extension.get("authorizer_result_ttl_in_seconds").ttl()
+	switch mode := extension.get("authorizer_result_caching_mode"); strings.ToLower(mode.text()) {
+	case "", "path":
+	case "uri":
+		a.ByURI = true
+	default:
+		mode.refuse("got %s, want path or uri", mode.got())
 	}
 	return a
 }
 
+// ttl reads a whole number of seconds.
+func (f field) ttl() time.Duration {
+	if !f.given() {
+		return 0
+	}
+	const longest = 365 * 24 * 60 * 60
+	return time.Duration(f.number(0, longest)) * time.Second
+}
+
+// emulated tells whether there is something that decides.
+func (a *Authorizer) emulated() bool { return a.Function != nil || a.JWT != nil }
+
 // warn says of what it guards that nobody gets there.
 func (a *Authorizer) warn(f field) {
-	if a != nil && a.Function == nil {
+	if a != nil && !a.emulated() {
 		f.warn("not emulated: the authorizer %s; every request is answered 501", a.Scheme)
 	}
 }
 
-// authorize asks the authorizer about a call. It returns what the functions that are called next get to know of it, or the answer
-// with which the call is refused; an error says why the function decided nothing.
-func (d *door) authorize(ctx context.Context, a *Authorizer, c call) (told map[string]any, refused *answer, err error) {
-	refuse := func(status int, text string) *answer {
-		no := failed(status, text)
-		return &no
-	}
+// refuse is the decision against a call.
+func refuse(status int, text string) decision {
+	no := failed(status, text)
+	return decision{refused: &no}
+}
+
+// authorize asks the authorizer about a call. An error says why nothing was decided; the call is then refused.
+func (d *door) authorize(ctx context.Context, a *Authorizer, c call) (decision, error) {
 	switch {
 	case a == nil:
-		return nil, nil, nil
-	case a.Function == nil:
-		return nil, refuse(http.StatusNotImplemented, "not emulated: the authorizer "+a.Scheme), nil
+		return decision{}, nil
+	case !a.emulated():
+		return refuse(http.StatusNotImplemented, "not emulated: the authorizer "+a.Scheme), nil
 	}
-	if values := c.values(a.credentials); len(values) == 0 || values[0] == "" {
-		return nil, refuse(http.StatusUnauthorized, fmt.Sprintf("Unauthorized: no %s %s", a.credentials.In, a.credentials.Name)), nil
+	credentials := ""
+	if values := c.values(a.credentials); len(values) > 0 {
+		credentials = values[0]
 	}
-	c.function = a.Function
-	allowed, told, err := d.ask(ctx, c)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("the authorizer %s: the function %s failed: %w", a.Scheme, a.Function.ID, err)
-		return nil, refuse(http.StatusInternalServerError, clip(err.Error())), err
-	case !allowed:
-		return nil, refuse(http.StatusForbidden, "Forbidden"), nil
+	if credentials == "" {
+		return refuse(http.StatusUnauthorized, fmt.Sprintf("Unauthorized: no %s %s", a.credentials.In, a.credentials.Name)), nil
 	}
-	return told, nil, nil
+	path := c.resource
+	if a.ByURI {
+		path = c.pathOnly()
+	}
+	key := fmt.Sprintf("%s %s %x", c.method, path, sha256.Sum256([]byte(credentials)))
+	if found, ok := a.decided.get(key, d.clock.Now()); ok {
+		return found, nil
+	}
+	var says decision
+	var err error
+	if a.JWT != nil {
+		says, err = d.judge(ctx, a, credentials)
+	} else {
+		c.function = a.Function
+		if says, err = d.ask(ctx, c); err != nil {
+			err = fmt.Errorf("the function %s failed: %w", a.Function.ID, err)
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("the authorizer %s: %w", a.Scheme, err)
+		return refuse(http.StatusInternalServerError, clip(err.Error())), err
+	}
+	a.decided.put(key, says, d.clock.Now(), a.TTL)
+	return says, nil
 }
 
 // ask calls the function of an authorizer.
-func (d *door) ask(ctx context.Context, c call) (allowed bool, told map[string]any, err error) {
+func (d *door) ask(ctx context.Context, c call) (decision, error) {
+	var err error
 	if c.id, c.trace, err = d.mint.request(); err != nil { // its own: it is another call
-		return false, nil, err
+		return decision{}, err
 	}
 	out, err := d.invoke(ctx, c, c.question(d.clock.Now()))
 	if err != nil {
-		return false, nil, err
+		return decision{}, err
 	}
 	var says *struct {
 		IsAuthorized *bool          `json:"isAuthorized"`
 		Context      map[string]any `json:"context"`
 	}
 	if err := json.Unmarshal(out, &says); err != nil {
-		return false, nil, fmt.Errorf(`want {"isAuthorized": true or false, "context": {…}}: %w`, err)
+		return decision{}, fmt.Errorf(`want {"isAuthorized": true or false, "context": {…}}: %w`, err)
 	}
 	if says == nil || says.IsAuthorized == nil {
-		return false, nil, errors.New(`want {"isAuthorized": true or false, "context": {…}}: there is no isAuthorized`)
+		return decision{}, errors.New(`want {"isAuthorized": true or false, "context": {…}}: there is no isAuthorized`)
 	}
-	return *says.IsAuthorized, says.Context, nil
+	if !*says.IsAuthorized {
+		return refuse(http.StatusForbidden, "Forbidden"), nil
+	}
+	return decision{told: says.Context}, nil
 }

@@ -89,7 +89,8 @@ func New(o Options) *Cloud {
 	if d.ctx == nil {
 		d.ctx = context.Background()
 	}
-	d.container, d.transport, d.token = o.Container, o.Transport, o.IAMToken
+	d.container, d.transport, d.token, d.log, d.issuers = o.Container, o.Transport, o.IAMToken, o.Log, &issuers{}
+	d.authenticate = o.Authenticate
 	if d.container == nil {
 		d.container = func(id string) (string, error) {
 			return "", fmt.Errorf("got %s, which is no container here; there is none", quote(id))

@@ -42,7 +42,7 @@ func (d *door) reach(ctx context.Context, c call) (answer, error) {
 	}
 	path := c.url
 	if c.socket != nil && c.socket.event != "CONNECT" { // the query is the handshake's alone
-		path, _, _ = strings.Cut(path, "?")
+		path = c.pathOnly()
 	}
 	r, err := http.NewRequestWithContext(ctx, c.method, strings.TrimSuffix(base, "/")+path, c.content())
 	if err != nil {

@@ -76,6 +76,9 @@ func (d *Dummy) answer(c call) answer {
 // filler replaces {name} by the value the call has for the declared parameter, or its default. Other braces stay.
 func (c call) filler() *strings.Replacer {
 	var pairs []string
+	if c.op == nil { // the authorizer of a whole gateway where there is no operation
+		return strings.NewReplacer()
+	}
 	for _, p := range c.op.Parameters {
 		pairs = append(pairs, "{"+p.Name+"}", c.value(p))
 	}

@@ -47,13 +47,12 @@ func (c call) words(now time.Time) map[string]any {
 
 // question is the event that an authorizer's function gets.
 func (c call) question(now time.Time) map[string]any {
-	path, _, _ := strings.Cut(c.url, "?")
 	cookies := map[string]string{}
 	for _, cookie := range (&http.Request{Header: c.header}).Cookies() {
 		cookies[cookie.Name] = cookie.Value
 	}
 	return map[string]any{
-		"resource": c.resource, "path": path, "httpMethod": c.method, "headers": last(c.headers()),
+		"resource": c.resource, "path": c.pathOnly(), "httpMethod": c.method, "headers": last(c.headers()),
 		"queryStringParameters": last(c.query), "pathParameters": c.pathValues(), "requestContext": c.context(c.id, now), "cookies": cookies,
 	}
 }
@@ -104,10 +103,9 @@ func requestContext(method, remote, userAgent, id string, now time.Time) map[str
 func (c call) headers() http.Header {
 	h := c.header.Clone()
 	dropHop(h)
-	path, _, _ := strings.Cut(c.url, "?")
 	ip := hostOf(c.remote)
 	for name, value := range map[string]string{
-		"Host": c.host, "X-Envoy-External-Address": ip, "X-Envoy-Original-Path": path,
+		"Host": c.host, "X-Envoy-External-Address": ip, "X-Envoy-Original-Path": c.pathOnly(),
 		"X-Forwarded-Proto": "http", "X-Real-Remote-Address": c.remote, "X-Request-Id": c.id, "X-Trace-Id": c.trace,
 		"X-Serverless-Certificate-Ids": "{}", "X-Serverless-Gateway-Id": c.gateway,
 	} {

@@ -3,6 +3,7 @@ package yandex_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"regexp"
@@ -268,7 +269,6 @@ func TestAFunctionThatIsNotThere(t *testing.T) {
 	is := is.New(t)
 	h := build(t, edit(t, callSpec, "function_id: d4emine\n        tag: $latest", "function_id: d4emin\n        tag: old"), newFunction().wire)
 	is.Equal(h.warns, []string{
-		"spec.yaml:13: paths./chat/{room}.x-yc-apigateway-websocket-connect.x-yc-apigateway-integration.tag: not emulated: tags of versions; $latest is called",
 		`spec.yaml:12: paths./chat/{room}.x-yc-apigateway-websocket-connect.x-yc-apigateway-integration.function_id: got "d4emin", ` +
 			`which is no function here; want one of d4emine, d4eother; every call fails`,
 	})
@@ -278,6 +278,35 @@ func TestAFunctionThatIsNotThere(t *testing.T) {
 	is.Equal(c, nil)
 	is.Equal(a.status, 404)
 	is.True(strings.HasSuffix(h.step(events.StepLost).Text, "function not found: got \"d4eother\", which is no function here; want one of d4emine, d4eother"))
+}
+
+func TestATagOfAFunction(t *testing.T) {
+	is := is.New(t)
+	const spec = "openapi: 3.0.0\npaths:\n  /{tag}: {get: {parameters: [{name: tag, in: path}], x-yc-apigateway-integration: " +
+		"{type: cloud_functions, function_id: d4emine, tag: '{tag}'}}}\n  /: {get: {x-yc-apigateway-integration: {type: cloud_functions, function_id: d4emine, tag: old}}}\n"
+	f := newFunction()
+	h := build(t, spec, f.wire)
+	is.Equal(h.warns, []string{"spec.yaml:4: paths./.get.x-yc-apigateway-integration.tag: not emulated: tags of versions; $latest is called"})
+
+	var called []string
+	h = build(t, spec, f.wire, func(o *yandex.Options) {
+		invoke := o.Invoke
+		o.Invoke = func(ctx context.Context, function string, r runner.Request) (runner.Response, error) {
+			called = append(called, function)
+			return invoke(ctx, its, r)
+		}
+		o.Resolve = func(id, tag string) (string, error) {
+			if tag == "old" {
+				return "", errors.New("no version has the tag old")
+			}
+			return id + "@" + tag, nil
+		}
+	})
+	is.Equal(h.warns, []string{"spec.yaml:4: paths./.get.x-yc-apigateway-integration.tag: no version has the tag old; every call fails"})
+	f.answers <- says(`{}`)
+	is.Equal(h.ask("GET", "/stable").status, 200)
+	is.Equal(called, []string{"d4emine@stable"})
+	is.Equal(h.ask("GET", "/").status, 404)
 }
 
 func TestAFunctionLetsInAndAnswers(t *testing.T) {

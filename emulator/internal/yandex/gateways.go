@@ -45,11 +45,27 @@ func (c *Cloud) SetGateway(g GatewayDefinition) error {
 		c.warn(w)
 	}
 	for _, f := range spec.functions() {
-		if functions := c.wiring.functions; !functions.has(f.ID) {
-			c.warn(fmt.Sprintf("%v: %s; every call fails", f.at, functions.missing(f.ID)))
-		}
+		c.warnOf(f)
 	}
 	return nil
+}
+
+// warnOf tells of a function that is not there, or not as it is asked for.
+func (c *Cloud) warnOf(f *Function) {
+	functions := c.gateways.door.functions
+	if !functions.has(f.ID) {
+		c.warn(fmt.Sprintf("%v: %s; every call fails", f.at, functions.missing(f.ID)))
+		return
+	}
+	switch {
+	case f.Tag == "" || f.Tag == latest || strings.Contains(f.Tag, "{"):
+	case functions.resolve == nil:
+		c.warn(fmt.Sprintf("%v: not emulated: tags of versions; %s is called", f.tagAt, latest))
+	default:
+		if _, err := functions.version(f.ID, f.Tag); err != nil {
+			c.warn(fmt.Sprintf("%v: %v; every call fails", f.tagAt, err))
+		}
+	}
 }
 
 // RemoveGateway removes a gateway and closes its sockets with 1001. The error is ErrNoGateway.

@@ -24,19 +24,19 @@ type Function struct {
 	// Context reaches the function as it stands in the specification, JSON, with the parameters filled in; nil: there is none.
 	Context any
 
-	at place
+	at, tagAt place
 }
 
 func (r specReader) function(o object) *Function {
 	formats := []string{"0.1", "1.0"}
 	f := &Function{
 		at:               o.get("function_id").at,
+		tagAt:            o.get("tag").at,
 		ID:               o.get("function_id").required("the id of a function").id(),
 		Tag:              o.get("tag").text(),
 		ServiceAccountID: o.account(r.account),
 		Version:          formats[0],
 	}
-	o.get("tag").warnOfTag()
 	switch version := o.get("payload_format_version"); {
 	case !version.given():
 	case version.text() != formats[0] && version.text() != formats[1]:
@@ -51,6 +51,12 @@ func (r specReader) function(o object) *Function {
 // account reads the service account of an integration; without one it is the gateway's.
 func (o object) account(inherited string) string {
 	return cmp.Or(o.get("service_account_id").id(), o.get("serviceAccountId").id(), inherited)
+}
+
+// pathOnly is the path as it was sent, without the query.
+func (c call) pathOnly() string {
+	path, _, _ := strings.Cut(c.url, "?")
+	return path
 }
 
 // call is what an integration is called with.
@@ -89,6 +95,12 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+}
+
+// clone is an answer whose headers can be changed: answers may be kept.
+func (a answer) clone() answer {
+	a.header = a.header.Clone()
+	return a
 }
 
 // text tells whether the body is text on a socket; anything else is binary there.
@@ -180,9 +192,13 @@ func (d *door) proxy(ctx context.Context, c call) (answer, error) {
 
 // invoke calls the function of a call with an event. The error is a *failure.
 func (d *door) invoke(ctx context.Context, c call, event map[string]any) ([]byte, error) {
-	err := d.permits.check(key(c.gateway, c.resource), c.function.ServiceAccountID, roleInvokeFunction, kindFunction, c.function.ID)
+	name, err := d.functions.version(c.function.ID, c.filler().Replace(c.function.Tag))
+	if err != nil {
+		return nil, err
+	}
+	err = d.permits.check(key(c.gateway, c.resource), c.function.ServiceAccountID, roleInvokeFunction, kindFunction, c.function.ID)
 	if err != nil {
 		return nil, &failure{status: http.StatusForbidden, kind: clientError, text: "permission denied: " + err.Error()}
 	}
-	return d.functions.call(ctx, c.function.ID, runner.Request{ID: c.id, Payload: encodeJSON(event)})
+	return d.functions.call(ctx, name, runner.Request{ID: c.id, Payload: encodeJSON(event)})
 }

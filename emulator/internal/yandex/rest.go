@@ -15,7 +15,8 @@ import (
 // ConnectionsPath begins the paths of the ConnectionService.
 const ConnectionsPath = "/apigateways/websocket/v1/connections/"
 
-// ServeConnections serves the REST face of the ConnectionService: requests below ConnectionsPath. Who asks is not checked.
+// ServeConnections serves the REST face of the ConnectionService: requests below ConnectionsPath. Who asks is checked by
+// Options.Authenticate.
 func (c *Cloud) ServeConnections(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
@@ -47,6 +48,11 @@ func (c *Cloud) ServeConnections(w http.ResponseWriter, r *http.Request) {
 // connectionCall chooses the method.
 func (c *Cloud) connectionCall(w http.ResponseWriter, r *http.Request) (any, error) {
 	cs := &c.connections
+	if may := c.gateways.door.authenticate; may != nil {
+		if err := may(r.Header.Get("Authorization")); err != nil {
+			return nil, err
+		}
+	}
 	id, below := strings.CutPrefix(r.URL.Path, ConnectionsPath)
 	id, send := strings.CutSuffix(id, ":send")
 	if send {

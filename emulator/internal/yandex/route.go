@@ -86,14 +86,23 @@ func class(segments []segment) segmentKind {
 var errEscape = errors.New("the path has a broken % escape")
 
 // Route chooses the path for a request and reads its parameters, which come decoded. escaped is the path as it was sent
-// (url.URL.EscapedPath): %2F is part of a segment, not a border. Nil means that no path matches.
+// (url.URL.EscapedPath): %2F is part of a segment, not a border. A slash at the end is left out if nothing else matches, unless the
+// specification wants it to count. Nil means that no path matches.
 func (s *Spec) Route(escaped string) (*Path, map[string]string) {
 	parts, err := split(escaped)
 	if err != nil {
 		return nil, nil
 	}
+	bare := parts
+	if last := len(parts) - 1; last > 0 && parts[last] == "" && !s.slashes {
+		bare = parts[:last]
+	}
 	for _, p := range s.Paths {
-		if values, ok := p.match(parts); ok {
+		values, ok := p.match(parts)
+		if !ok && len(bare) < len(parts) {
+			values, ok = p.match(bare)
+		}
+		if ok {
 			return p, values
 		}
 	}

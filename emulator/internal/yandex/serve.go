@@ -37,28 +37,55 @@ type door struct {
 	transport http.RoundTripper
 	token     func(serviceAccountID string) (string, error)
 	permits   *permits
-	clock     clock.Clock
-	mint      *minter
-	note      func(events.Step)
-	ctx       context.Context // of the calls to functions: they go on when the client has left, as in the cloud
+	issuers   *issuers
+	log       func(GatewayLog) // nil: nobody hears
+
+	authenticate func(authorization string) error // of calls to the ConnectionService; nil: everybody may
+	clock        clock.Clock
+	mint         *minter
+	note         func(events.Step)
+	ctx          context.Context // of the calls to functions: they go on when the client has left, as in the cloud
 }
 
 // ServeHTTP chooses the path, then serves a socket or a plain request.
 func (h *gatewayHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	state := h.state.Load()
-	if state.stopped {
-		write(w, r, failed(http.StatusServiceUnavailable, "the gateway "+h.id+" is stopped"))
-		return
-	}
+	began, state := h.door.clock.Now(), h.state.Load()
 	path, values := state.spec.Route(r.URL.EscapedPath())
-	if path == nil {
-		write(w, r, failed(http.StatusNotFound, fmt.Sprintf("no path of the gateway %s matches %s", h.id, r.URL.Path)))
-		return
-	}
 	// An upgrade where there are no sockets is an ordinary request, as HTTP has it.
-	if path.Socket() && gateway.IsUpgrade(r) {
+	if path != nil && !state.stopped && path.Socket() && gateway.IsUpgrade(r) {
 		h.connect(w, r, path, values)
 		return
+	}
+	c := h.call(r, path, nil, values)
+	if h.door.log != nil {
+		if err := h.door.identify(&c); err != nil {
+			write(w, r, failed(http.StatusInternalServerError, err.Error()))
+			return
+		}
+	}
+	var a answer
+	var err error
+	switch {
+	case state.stopped:
+		a = failed(http.StatusServiceUnavailable, "the gateway "+h.id+" is stopped")
+	case path == nil:
+		a = failed(http.StatusNotFound, fmt.Sprintf("no path of the gateway %s matches %s", h.id, r.URL.Path))
+	default:
+		a, err = h.reply(w, r, path, &c)
+		path.cors.mark(a.header, r)
+	}
+	write(w, r, a)
+	h.log(c, a, began, err)
+	if err != nil {
+		h.door.note(events.Step{At: h.door.clock.Now(), Room: "gateway", What: events.StepLost, Who: key(h.id, path.Key),
+			Text: fmt.Sprintf("%s %s: %s", r.Method, r.URL.Path, clip(err.Error())), Data: map[string]any{"status": a.status}})
+	}
+}
+
+// reply finds the answer to a plain request. An error says why it is not an integration's.
+func (h *gatewayHandler) reply(w http.ResponseWriter, r *http.Request, path *Path, c *call) (answer, error) {
+	if a, ok := path.cors.preflight(r); ok {
+		return a, nil
 	}
 	op := path.Methods[r.Method]
 	if op == nil {
@@ -66,50 +93,38 @@ func (h *gatewayHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case op != nil:
-		h.plain(w, r, path, op, values)
+		c.op = op
+		return h.plain(w, r, c)
 	case path.Socket() && r.Method == http.MethodGet:
+		a := failed(http.StatusUpgradeRequired, path.Key+" is for WebSocket connections")
 		if r.ProtoMajor == 1 { // HTTP/2 has no such headers
-			w.Header().Set("Upgrade", "websocket")
-			w.Header().Set("Connection", "Upgrade")
+			a.header.Set("Upgrade", "websocket")
+			a.header.Set("Connection", "Upgrade")
 		}
-		write(w, r, failed(http.StatusUpgradeRequired, path.Key+" is for WebSocket connections"))
-	default:
-		w.Header().Set("Allow", path.allow())
-		write(w, r, failed(http.StatusMethodNotAllowed, fmt.Sprintf("%s has no operation for %s", path.Key, r.Method)))
+		return a, nil
 	}
+	a := failed(http.StatusMethodNotAllowed, fmt.Sprintf("%s has no operation for %s", path.Key, r.Method))
+	a.header.Set("Allow", path.allow())
+	return a, nil
 }
 
 // maxRequest bounds the body of a plain request, in bytes: 2.5 MB.
 const maxRequest = 2_621_440
 
 // plain asks the authorizer and calls the integration of a plain operation.
-func (h *gatewayHandler) plain(w http.ResponseWriter, r *http.Request, path *Path, op *Operation, values map[string]string) {
-	c := h.call(r, path, op, values)
-	note := func(a answer, err error) {
-		h.door.note(events.Step{At: h.door.clock.Now(), Room: "gateway", What: events.StepLost, Who: key(h.id, path.Key),
-			Text: fmt.Sprintf("%s %s: %s", r.Method, r.URL.Path, clip(err.Error())), Data: map[string]any{"status": a.status}})
+func (h *gatewayHandler) plain(w http.ResponseWriter, r *http.Request, c *call) (answer, error) {
+	says, err := h.door.authorize(h.door.ctx, c.op.Authorizer, *c)
+	if says.refused != nil {
+		return says.refused.clone(), err
 	}
-	told, refused, err := h.door.authorize(h.door.ctx, op.Authorizer, c)
-	if refused != nil {
-		if err != nil {
-			note(*refused, err)
-		}
-		write(w, r, *refused)
-		return
-	}
-	c.authorizer = told
-	if op.calls() {
+	c.authorizer = says.told
+	if c.op.calls() {
 		if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest)); err != nil {
-			write(w, r, unread(err))
-			return
+			return unread(err), nil
 		}
 		c.binary = !isJSON(r.Header)
 	}
-	a, err := h.run(c)
-	if err != nil {
-		note(a, err)
-	}
-	write(w, r, a)
+	return h.run(*c)
 }
 
 // unread is the answer to a request whose body could not be read.
@@ -123,8 +138,12 @@ func unread(err error) answer {
 
 // call is what a request says to the integration of op.
 func (h *gatewayHandler) call(r *http.Request, path *Path, op *Operation, values map[string]string) call {
+	resource := ""
+	if path != nil {
+		resource = path.Key
+	}
 	return call{
-		op: op, gateway: h.id, resource: path.Key, method: r.Method, host: r.Host, remote: r.RemoteAddr, secure: r.TLS != nil,
+		op: op, gateway: h.id, resource: resource, method: r.Method, host: r.Host, remote: r.RemoteAddr, secure: r.TLS != nil,
 		url: r.URL.RequestURI(), path: values, query: r.URL.Query(), header: r.Header,
 	}
 }
@@ -173,7 +192,9 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 	s.call.header.Set(headerConnectedAt, strconv.FormatInt(now, 10))
 	s.call.socket = &occasion{id: id, connectedAt: now}
 
-	a := s.ask()
+	began := h.door.clock.Now()
+	c, a, err := s.ask()
+	h.log(c, a, began, err)
 	if a.status < 200 || a.status > 299 {
 		write(w, r, a)
 		return
@@ -200,25 +221,28 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 }
 
 // ask asks the authorizer and then the connect integration whether the client is let in.
-func (s *socket) ask() answer {
+func (s *socket) ask() (call, answer, error) {
 	d, op, authorizer := s.gateway.door, s.path.Connect, s.path.guarded
 	if op != nil {
 		authorizer = op.Authorizer
 	}
-	c := s.about("CONNECT", http.MethodGet, op)
-	told, refused, err := d.authorize(d.ctx, authorizer, c)
+	c, err := s.about("CONNECT", http.MethodGet, op)
+	if err != nil {
+		return c, failed(http.StatusInternalServerError, err.Error()), err
+	}
+	says, err := d.authorize(d.ctx, authorizer, c)
 	a := answer{status: http.StatusOK}
 	switch {
-	case refused != nil:
-		a = *refused
+	case says.refused != nil:
+		a = says.refused.clone()
 	case op != nil:
-		s.call.authorizer, c.authorizer = told, told
+		s.call.authorizer, c.authorizer = says.told, says.told
 		a, err = s.gateway.run(c)
 	}
 	if err != nil {
 		s.note(events.StepLost, "CONNECT: "+clip(err.Error()), map[string]any{"status": a.status})
 	}
-	return a
+	return c, a, err
 }
 
 // kept is what later calls can read of the headers of a handshake: a connection lives for an hour and its headers would be most of
@@ -252,13 +276,16 @@ func (p *Path) kept(header http.Header) http.Header {
 }
 
 // about is the call to an integration of this connection for an event.
-func (s *socket) about(event, method string, op *Operation) call {
+func (s *socket) about(event, method string, op *Operation) (call, error) {
 	c, o := s.call, *s.call.socket
 	o.event = event
 	c.op, c.method, c.socket = op, method, &o
 	c.header = c.header.Clone()
 	c.header.Set(headerEventType, event)
-	return c
+	if s.gateway.door.log == nil {
+		return c, nil
+	}
+	return c, s.gateway.door.identify(&c)
 }
 
 // served is the path as the gateway's specification has it now, else as it was last.
@@ -271,17 +298,21 @@ func (s *socket) served() *Path {
 
 // message takes a message from the client to the integration, and its answer back.
 func (s *socket) message(id string, m gateway.Message) {
-	op := s.served().Message
-	if op == nil {
+	d, op := s.gateway.door, s.served().Message
+	if op == nil && d.log == nil {
 		return // as in the cloud, nobody hears it
 	}
-	d := s.gateway.door
-	messageID, err := d.mint.message(d.clock.Now())
+	began := d.clock.Now()
+	messageID, err := d.mint.message(began)
 	if err != nil {
 		s.note(events.StepLost, err.Error(), nil)
 		return
 	}
-	c := s.about("MESSAGE", http.MethodPost, op)
+	c, err := s.about("MESSAGE", http.MethodPost, op)
+	if err != nil {
+		s.note(events.StepLost, err.Error(), nil)
+		return
+	}
 	c.body, c.binary, c.socket.message = m.Data, m.Binary, messageID
 	c.header.Set(headerMessageID, messageID)
 	c.header.Set("Content-Length", strconv.Itoa(len(m.Data)))
@@ -289,7 +320,11 @@ func (s *socket) message(id string, m gateway.Message) {
 	if m.Binary {
 		c.header.Set("Content-Type", "application/octet-stream")
 	}
-	a, err := s.gateway.run(c)
+	var a answer
+	if op != nil {
+		a, err = s.gateway.run(c)
+	}
+	s.gateway.log(c, a, began, err)
 	if err != nil {
 		s.note(events.StepLost, "MESSAGE "+messageID+": "+clip(err.Error()), map[string]any{"status": a.status})
 	}
@@ -307,19 +342,38 @@ func (s *socket) closed(info gateway.Info, code int, reason string) {
 	if reason != "" {
 		text += " " + reason
 	}
-	if op := s.served().Disconnect; op != nil {
-		c := s.about("DISCONNECT", http.MethodDelete, op)
-		c.socket.code, c.socket.reason = code, reason
-		c.header.Set(headerDisconnectStatus, strconv.Itoa(code))
-		c.header.Set(headerDisconnectReason, reason)
-		switch a, err := s.gateway.run(c); {
-		case err != nil:
-			text += fmt.Sprintf(" (disconnect: %s)", clip(err.Error()))
-		case a.status == http.StatusNotImplemented:
-			text += fmt.Sprintf(" (disconnect: %s)", a.body)
-		}
+	if more := s.farewell(code, reason); more != "" {
+		text += fmt.Sprintf(" (disconnect: %s)", more)
 	}
 	s.note(events.StepClosed, text, map[string]any{"code": code, "reason": reason})
+}
+
+// farewell runs the disconnect operation and says what went wrong with it.
+func (s *socket) farewell(code int, reason string) string {
+	d, op := s.gateway.door, s.served().Disconnect
+	if op == nil && d.log == nil {
+		return ""
+	}
+	began := d.clock.Now()
+	c, err := s.about("DISCONNECT", http.MethodDelete, op)
+	if err != nil {
+		return clip(err.Error())
+	}
+	c.socket.code, c.socket.reason = code, reason
+	c.header.Set(headerDisconnectStatus, strconv.Itoa(code))
+	c.header.Set(headerDisconnectReason, reason)
+	var a answer
+	if op != nil {
+		a, err = s.gateway.run(c)
+	}
+	s.gateway.log(c, a, began, err)
+	switch {
+	case err != nil:
+		return clip(err.Error())
+	case a.status == http.StatusNotImplemented:
+		return string(a.body)
+	}
+	return ""
 }
 
 func (s *socket) note(what, text string, data map[string]any) {

@@ -101,7 +101,7 @@ func TestPlainRequests(t *testing.T) {
 		{"HEAD has no body", "HEAD", "/any", nil, 200, "text/html; charset=utf-8", ""},
 		{"headers", "POST", "/plain", nil, 302, "", ""},
 		{"unknown path", "GET", "/nowhere", nil, 404, "application/json", `{"message":"no path of the gateway d5dmine matches /nowhere"}`},
-		{"a trailing slash is another path", "GET", "/plain/", nil, 404, "application/json", `{"message":"no path of the gateway d5dmine matches /plain/"}`},
+		{"a trailing slash is left out", "GET", "/plain/", nil, 200, "text/plain", "hello world"},
 		{"no such operation", "PUT", "/plain", nil, 405, "application/json", `{"message":"/plain has no operation for PUT"}`},
 		{"other integrations", "GET", "/object", nil, 501, "application/json", `{"message":"not emulated: object_storage integration"}`},
 		{"plain GET of a socket path", "GET", "/ws", nil, 426, "application/json", `{"message":"/ws is for WebSocket connections"}`},

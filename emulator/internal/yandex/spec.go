@@ -15,6 +15,8 @@ type Spec struct {
 	Paths []*Path // by priority: the first that matches a request is the one that takes it
 	// Warnings say, each with file and line, what is accepted and not emulated.
 	Warnings []string
+
+	slashes bool // a trailing slash of a request counts
 }
 
 // Path is one path key. Connections belong to the path that let them in; a broadcast names it by its key.
@@ -25,6 +27,8 @@ type Path struct {
 	Connect, Message, Disconnect *Operation
 	// Methods holds the plain operations by HTTP method, and under AnyMethod the one that takes all other methods.
 	Methods map[string]*Operation
+
+	cors *CORS // nil: there is no rule
 
 	// guarded is the security requirement of the whole gateway: it holds for the connect operation even if there is none.
 	guarded *Authorizer
@@ -114,13 +118,13 @@ func parseSpec(f field) *Spec {
 	}
 	own := root.get("x-yc-apigateway").open()
 	r := specReader{root: root, account: own.account("")}
-	r.guard = r.authorizer(root.scheme())
+	r.guard, r.rule = r.authorizer(root.scheme()), r.cors(own.get("cors"))
 	for _, m := range own.members() {
-		if !slices.Contains([]string{"service_account_id", "serviceAccountId", "variables"}, m.key) {
+		if !slices.Contains([]string{"service_account_id", "serviceAccountId", "variables", "cors", "ignoreTrailingSlashes"}, m.key) {
 			m.warn("not emulated: %s", m.key)
 		}
 	}
-	spec := &Spec{}
+	spec := &Spec{slashes: own.get("ignoreTrailingSlashes").given() && !own.get("ignoreTrailingSlashes").boolean()}
 	paths := root.get("paths").required("at least one path")
 	for _, m := range paths.members() {
 		if !strings.HasPrefix(m.key, "x-") {
@@ -166,6 +170,8 @@ type specReader struct {
 	root  object
 	guard *Authorizer // the one that the document names for all operations
 
+	rule *CORS // of all paths that have none of their own
+
 	account string // the service account of all integrations that have none of their own
 }
 
@@ -204,7 +210,11 @@ func (r specReader) path(m member) *Path {
 		m.refuse("%v", err)
 	}
 	o := r.follow(m.field).strict(slices.Concat(socketKeys(), methods(),
-		[]string{anyMethodKey, "parameters", "summary", "description", "servers", "$ref"})...)
+		[]string{anyMethodKey, corsKey, "parameters", "summary", "description", "servers", "$ref"})...)
+	p.cors = r.rule
+	if own := o.get(corsKey); own.given() {
+		p.cors = r.cors(own)
+	}
 	shared := r.parameters(o.get("parameters"), nil)
 	operation := func(key string) *Operation {
 		if !o.get(key).given() {

@@ -34,8 +34,8 @@ func fillVariables(root field, given map[string]string) {
 			m.refuse("got the value %s, want %s", quote(text), oneOf(allowed))
 		}
 		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
-		if value.given() {
-			node.Tag = value.value().Tag
+		if value.given() && value.value().Tag != node.Tag {
+			node.Tag = "" // what it looks like
 		}
 		values[m.key] = node
 	}
