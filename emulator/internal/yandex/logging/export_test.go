@@ -1,0 +1,10 @@
+package logging
+
+// Passes tells whether an entry passes a filter.
+func Passes(filter string, e Entry) (bool, error) {
+	m, err := parseFilter(filter)
+	if err != nil {
+		return false, err
+	}
+	return m(&entry{Entry: e, ingested: e.Time.Add(1e9), level: levelOf(e.Level)}), nil
+}
