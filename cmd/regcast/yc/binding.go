@@ -52,12 +52,15 @@ func (s *session) changeBinding(r resource, use, short string, what access.Acces
 		if err != nil {
 			return err
 		}
-		return s.do(ctx, r.method("UpdateAccessBindings"), &access.UpdateAccessBindingsRequest{
-			ResourceId:          ids[0],
-			AccessBindingDeltas: []*access.AccessBindingDelta{{Action: what, AccessBinding: binding}},
-		}, *async)
+		return s.changeOne(ctx, r, ids[0], what, binding, *async)
 	}
 	return c
+}
+
+func (s *session) changeOne(ctx context.Context, r resource, id string, what access.AccessBindingAction, binding *access.AccessBinding, async bool) error {
+	return s.do(ctx, r.method("UpdateAccessBindings"), &access.UpdateAccessBindingsRequest{
+		ResourceId: id, AccessBindingDeltas: []*access.AccessBindingDelta{{Action: what, AccessBinding: binding}},
+	}, async)
 }
 
 func (s *session) setBindings(r resource) *cobra.Command {
@@ -169,9 +172,7 @@ func (s *session) unauthenticated(r resource, role string) []*cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.do(ctx, r.method("UpdateAccessBindings"), &access.UpdateAccessBindingsRequest{
-				ResourceId: ids[0], AccessBindingDeltas: []*access.AccessBindingDelta{{Action: what, AccessBinding: binding}},
-			}, *async)
+			return s.changeOne(ctx, r, ids[0], what, binding, *async)
 		}
 		return c
 	}

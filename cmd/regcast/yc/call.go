@@ -69,11 +69,12 @@ func (s *session) call(ctx context.Context, method string, req proto.Message) (p
 		ctx = limited
 	}
 	path := "/" + service + "/" + string(d.Name())
-	s.debugf("%s at %s\n  %s\n", path, link.Target(), protojson.MarshalOptions{UseProtoNames: true}.Format(req))
+	s.debugf("%s at %s\n", path, link.Target())
+	s.debugMessage(service, req)
 	res := fresh(d.Output()).Interface()
 	md, err := s.try(metadata.AppendToOutgoingContext(ctx, pairs...), link, path, req, res)
 	if err == nil {
-		s.debugf("  %s\n", protojson.MarshalOptions{UseProtoNames: true}.Format(res))
+		s.debugMessage(service, res)
 		return res, nil
 	}
 	s.debugf("  %v\n", err)
@@ -136,6 +137,12 @@ func randomID() string {
 func (s *session) debugf(format string, args ...any) {
 	if s.global.debug {
 		fmt.Fprintf(s.Stderr, format, args...)
+	}
+}
+
+func (s *session) debugMessage(service string, m proto.Message) {
+	if !strings.HasSuffix(service, ".IamTokenService") { // whose messages are secrets
+		s.debugf("  %s\n", protojson.MarshalOptions{UseProtoNames: true}.Format(m))
 	}
 }
 

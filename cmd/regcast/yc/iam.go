@@ -3,8 +3,10 @@ package yc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	iam "github.com/yandex-cloud/go-genproto/yandex/cloud/iam/v1"
@@ -94,7 +96,7 @@ func (s *session) createKey(r resource) *cobra.Command {
 	out := c.Flags().StringP("output", "o", "", "`FILE` to write the key to")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *out == "" {
-			return fmt.Errorf("--output is missing: the private key is shown only once, so say where it is written to")
+			return errors.New("--output is missing: the private key is shown only once, so say where it is written to")
 		}
 		req := fresh(d.Input())
 		if _, err := s.fill(c.Context(), req, flags); err != nil {
@@ -107,7 +109,7 @@ func (s *session) createKey(r resource) *cobra.Command {
 		made := res.(*iam.CreateKeyResponse)
 		key := made.GetKey()
 		b, err := json.MarshalIndent(keyFile{
-			ID: key.GetId(), ServiceAccountID: key.GetServiceAccountId(), CreatedAt: key.GetCreatedAt().AsTime().Format("2006-01-02T15:04:05.999999999Z07:00"),
+			ID: key.GetId(), ServiceAccountID: key.GetServiceAccountId(), CreatedAt: key.GetCreatedAt().AsTime().Format(time.RFC3339Nano),
 			KeyAlgorithm: key.GetKeyAlgorithm().String(), PublicKey: key.GetPublicKey(), PrivateKey: made.GetPrivateKey(),
 		}, "", "  ")
 		if err != nil {

@@ -51,7 +51,7 @@ func TestErrors(t *testing.T) {
 	is.Equal(c.fails(t, "serverless trigger get --name a"), "trigger with name \"a\" not found\n")
 	is.True(strings.HasPrefix(c.fails(t, "config set token x"), "regcast's yc keeps no profiles, so there is no `config set`"))
 	is.True(strings.HasPrefix(c.fails(t, "init"), "there is nothing to set up: run `regcast up`"))
-	is.True(strings.HasPrefix(c.fails(t, "compute instance list"), "\"compute\" is not emulated: regcast's `yc` has config, container,"))
+	is.True(strings.HasPrefix(c.fails(t, "compute instance list"), "not emulated: `yc compute`; there is config, container,"))
 	is.Equal(c.ok(t, "version"), "regcast v0, not Yandex Cloud's own CLI\n")
 }
 
@@ -133,7 +133,7 @@ func TestRemote(t *testing.T) {
 	is.True(strings.HasPrefix(c.fails(t, "serverless trigger list --retry 0"), "SSL_CERT_FILE: "))
 	is.NoErr(os.WriteFile(c.env["SSL_CERT_FILE"], []byte("x"), 0o600))
 	is.True(strings.Contains(c.fails(t, "serverless trigger list --retry 0"), "has no certificate in PEM"))
-	is.True(strings.HasPrefix(c.fails(t, "container registry configure-docker"), "configure-docker is not emulated for the cloud itself"))
+	is.True(strings.HasPrefix(c.fails(t, "container registry configure-docker"), "not emulated: `configure-docker` for the cloud itself"))
 }
 
 func TestTLS(t *testing.T) {
@@ -235,8 +235,13 @@ func TestInterrupted(t *testing.T) {
 func TestDebug(t *testing.T) {
 	is := is.New(t)
 	c := newCloud(t)
-	r := c.run("container registry list --debug")
+	c.answer["IamTokenService.Create"] = func(proto.Message) (proto.Message, error) {
+		return &iam.CreateIamTokenResponse{IamToken: "t1.secret"}, nil
+	}
+	r := c.run("container registry list --debug --token y0_secret")
 	is.True(strings.Contains(r.news, "/yandex.cloud.containerregistry.v1.RegistryService/List at "+c.address))
+	is.True(strings.Contains(r.news, "b1gfolder"))
+	is.True(!strings.Contains(r.news, "secret"))
 }
 
 // Every flag's text is read by code that nothing a person types may break.

@@ -51,7 +51,7 @@ func (s *session) configureDocker() *cobra.Command {
 	c := &cobra.Command{Use: "configure-docker", Short: "Nothing: regcast's registry needs no login", Args: cobra.NoArgs}
 	c.RunE = func(*cobra.Command, []string) error {
 		if !s.local() {
-			return errors.New("configure-docker is not emulated for the cloud itself; log in with `docker login --username iam --password-stdin cr.yandex`")
+			return errors.New("not emulated: `configure-docker` for the cloud itself; log in with `docker login --username iam --password-stdin cr.yandex`")
 		}
 		s.tell("Nothing to configure: docker pushes to %s without a login.\n", s.endpoint())
 		return nil

@@ -60,12 +60,7 @@ func (s *session) triggersV1() []*cobra.Command {
 		use: "container-registry", short: "Update a trigger for a container registry",
 		fields: append(append([]field{{flag: "new-name", path: "name", use: "new name"}}, describedFields()...), registryRule("new-")...),
 	}))
-	return append(s.manageTrigger(r), kinds("create", "Create triggers", create), update)
-}
-
-// kinds is the group of what a trigger can listen to, of which regcast has one.
-func kinds(use, short string, registry *cobra.Command) *cobra.Command {
-	return group(use, short, registry)
+	return append(s.manageTrigger(r), group("create", "Create triggers", create), update)
 }
 
 // registryRule are the flags of a v1 trigger's rule; those of update have another prefix, and tell functions from containers.

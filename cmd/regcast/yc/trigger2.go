@@ -19,7 +19,6 @@ func triggersTwo() resource {
 
 func (s *session) triggersV2() *cobra.Command {
 	r := triggersTwo()
-	create := s.createV2(r)
 	basic := append([]field{{flag: "new-name", path: "name", use: "new name"}}, describedFields()...)
 	update := s.update(r, action{use: "update", short: "Update a trigger; what it listens to and its actions have commands of their own", fields: basic})
 	update.AddCommand(
@@ -28,7 +27,7 @@ func (s *session) triggersV2() *cobra.Command {
 		s.updateActions(r, "replace-actions", "Replace all actions of a trigger", true),
 	)
 	c := group("v2", "Manage triggers (v2 API)", s.manageTrigger(r)...)
-	c.AddCommand(kinds("create", "Create triggers", create), update, s.helpAction())
+	c.AddCommand(group("create", "Create triggers", s.createV2(r)), update, s.helpAction())
 	return c
 }
 

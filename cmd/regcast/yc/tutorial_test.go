@@ -152,7 +152,7 @@ func TestTriggerFunction(t *testing.T) {
 	is.Equal(c.fails(t, "serverless trigger create container-registry h --batch-cutoff 20"), "--batch-cutoff: \"20\": want a duration such as 10s\n")
 	is.Equal(c.fails(t, "serverless trigger create container-registry h --batch-size x"), "--batch-size: \"x\": want a whole number\n")
 	is.Equal(c.fails(t, "serverless trigger create timer --cron-expression x"),
-		"\"timer\" is not emulated: regcast's `yc serverless trigger create` has container-registry\n")
+		"not emulated: `yc serverless trigger create timer`; there is container-registry\n")
 
 	// What an update does not name of the rule stays.
 	c.ok(t, "serverless trigger update container-registry f --new-tag v1 --new-function-retry-attempts 5 --labels a=b")

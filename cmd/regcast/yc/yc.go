@@ -149,7 +149,7 @@ func unknown(c *cobra.Command, name string) error {
 			known = append(known, sub.Name())
 		}
 	}
-	return fmt.Errorf("%q is not emulated: regcast's `%s` has %s", name, c.CommandPath(), strings.Join(known, ", "))
+	return fmt.Errorf("not emulated: `%s %s`; there is %s", c.CommandPath(), name, strings.Join(known, ", "))
 }
 
 func (s *session) version() *cobra.Command {
