@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
@@ -228,7 +229,8 @@ func TestRules(t *testing.T) {
 		"one of":               {revisions, &containers.ListContainersRevisionsRequest{}, []string{"id: got none, want exactly one of folder_id, container_id"}},
 		"one of, an empty one": {revisions, &containers.ListContainersRevisionsRequest{Id: &containers.ListContainersRevisionsRequest_FolderId{}}, nil},
 		"unique": {deploy, revision(func(r *containers.DeployContainerRevisionRequest) {
-			r.Connectivity = &containers.Connectivity{NetworkId: "enp1", SubnetIds: []string{"a", "b", "a", ""}}
+			r.Connectivity = &containers.Connectivity{}
+			h.is.NoErr(protojson.Unmarshal([]byte(`{"networkId":"enp1","subnetIds":["a","b","a",""]}`), r.Connectivity)) // deprecated
 		}), []string{`connectivity.subnet_ids[2]: got "a" again, want every element once`, "connectivity.subnet_ids[3]: got 0 characters, want more than 0"}},
 		"memory": {deploy, revision(func(r *containers.DeployContainerRevisionRequest) {
 			r.Resources.Memory, r.ExecutionTimeout = 1, durationpb.New(3601e9)

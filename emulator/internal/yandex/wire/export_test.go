@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/regcast/regcast/emulator/internal/clock"
@@ -15,6 +16,15 @@ func NewReplays(c clock.Clock) Replays { return Replays{newReplays(c)} }
 
 func (r Replays) Do(ctx context.Context, key string, handle func() (any, error)) (any, error) {
 	return r.r.do(ctx, &call{key: key}, &method{name: "service/Method"}, &emptypb.Empty{}, handle)
+}
+
+// Check reads the rules of a message's descriptor and checks the message.
+func Check(m proto.Message) error {
+	c, err := newCompiler().message(m.ProtoReflect().Descriptor())
+	if err != nil {
+		return err
+	}
+	return c.check(m, nil)
 }
 
 // SpanHolds parses a rule about integers and tells whether n keeps it, and what is wanted.

@@ -179,9 +179,6 @@ func queryMessage(message string) string {
 // writeError writes the error that a call was answered with.
 func writeError(w http.ResponseWriter, c *call) {
 	st := c.answer()
-	if st.Code() == codes.Unavailable && len(st.Details()) == 0 {
-		st = c.word(st.Err())
-	}
 	body, err := errorBody(st.Proto())
 	if err != nil { // details of a type that this program does not know
 		body, err = errorBody(&spb.Status{Code: int32(st.Code()), Message: st.Message()})

@@ -161,7 +161,7 @@ func (e *element) match(pattern string) (err error) {
 func (e *element) quantity(text string, kind protoreflect.FieldDescriptor) (err error) {
 	switch kind.Kind() {
 	case protoreflect.Int64Kind, protoreflect.Int32Kind, protoreflect.Sint64Kind, protoreflect.Sint32Kind, protoreflect.Sfixed64Kind,
-		protoreflect.Sfixed32Kind, protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		protoreflect.Sfixed32Kind:
 		e.value, err = parseSpan(text, parseInt)
 	case protoreflect.DoubleKind, protoreflect.FloatKind:
 		e.float, err = parseSpan(text, parseFloat)
@@ -171,10 +171,6 @@ func (e *element) quantity(text string, kind protoreflect.FieldDescriptor) (err 
 			e.value, err = parseSpan(text, parseDuration)
 		case timestampName:
 			e.value, err = parseSpan(text, parseTime)
-		case "google.protobuf.Int64Value", "google.protobuf.Int32Value":
-			e.value, err = parseSpan(text, parseInt)
-		case "google.protobuf.DoubleValue", "google.protobuf.FloatValue":
-			e.float, err = parseSpan(text, parseFloat)
 		default:
 			return fmt.Errorf("value %q of a %s", text, kind.Message().FullName())
 		}

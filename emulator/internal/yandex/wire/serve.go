@@ -75,7 +75,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	switch remote := isGRPC(r); {
 	case !s.enter():
-		c.answered("", status.New(codes.Unavailable, "regcast is stopping or has not started yet; try again"))
+		c.answered("", c.word(status.Error(codes.Unavailable, "regcast is stopping or has not started yet; try again")))
 		if remote {
 			w.Header().Set("Content-Type", "application/grpc")
 			w.Header().Set("Grpc-Status", strconv.Itoa(int(codes.Unavailable)))

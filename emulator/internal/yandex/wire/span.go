@@ -66,11 +66,10 @@ func parseSpan[T cmp.Ordered](text string, number func(string) (T, error)) (*spa
 	return s, nil
 }
 
+// holds says so of a number; NaN is within nothing.
 func (s *span[T]) holds(n T) bool {
-	if s.low != nil && (n < *s.low || s.lowOpen && n == *s.low) {
-		return false
-	}
-	return s.high == nil || n < *s.high || !s.highOpen && n == *s.high
+	return (s.low == nil || n > *s.low || !s.lowOpen && n == *s.low) &&
+		(s.high == nil || n < *s.high || !s.highOpen && n == *s.high)
 }
 
 // want says what is allowed, for people.
