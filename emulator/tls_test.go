@@ -184,6 +184,28 @@ func TestAClientThatDoesNotTrust(t *testing.T) {
 	is.Equal(res.StatusCode, http.StatusOK)
 }
 
+// Clients that connect and say nothing, as browsers do in advance, keep nobody: neither others nor the end.
+func TestSilentClients(t *testing.T) {
+	is := is.New(t)
+	em := emulatortest.Start(t, emulator.Config{})
+	var silent []net.Conn
+	for range 100 {
+		conn, err := net.Dial("tcp", em.Addr())
+		is.NoErr(err)
+		defer conn.Close()
+		silent = append(silent, conn)
+	}
+	res, _ := fetch(t, client(t, em, em.ClientTLS(), false), em.SecureURL()+"/_regcast/health")
+	is.Equal(res.StatusCode, http.StatusOK)
+	is.NoErr(em.Close(t.Context()))
+	for _, conn := range silent {
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+		_, err := conn.Read(make([]byte, 1))
+		var late net.Error
+		is.True(err != nil && !(errors.As(err, &late) && late.Timeout()))
+	}
+}
+
 func TestTheAuthorityIsKeptWithTheData(t *testing.T) {
 	is := is.New(t)
 	data := filepath.Join(t.TempDir(), "data")
