@@ -262,3 +262,20 @@ func TestLostBytesHaveNoLayers(t *testing.T) {
 	is.True(i.Config == nil)
 	is.Equal(i.CompressedSize(), int64(0))
 }
+
+func TestAPushToARegistryThatNobodyKnowsIsRefused(t *testing.T) {
+	is := is.New(t)
+	h := open(t, t.TempDir(), &journal{}, func(o *registry.Options) {
+		o.Known = func(id string) bool { return id == otherID }
+	})
+	h.push(otherID+"/app", "v1", index("a"))
+	for _, request := range [][2]string{
+		{"PUT", "app/manifests/v1"}, {"POST", "app/blobs/uploads/"}, {"POST", "app/blobs/uploads/?digest=" + digestOf("a")},
+	} {
+		is.Equal(h.want(404, request[0], request[1], index("a")).code(), "NAME_UNKNOWN")
+	}
+	is.Equal(len(h.registry.Repositories("")), 1)
+	h.want(404, "GET", "app/manifests/v1", "")
+	h.want(200, "GET", otherID+"/app/manifests/v1", "")
+	h.want(202, "DELETE", otherID+"/app/manifests/v1", "")
+}

@@ -37,6 +37,8 @@ type Options struct {
 	Clock clock.Clock
 	// Default is the id of the registry of names that name none.
 	Default string
+	// Known refuses pushes to registries that it does not know, with 404. Nil: a registry comes into being with its first image.
+	Known func(registry string) bool
 	// QuietChildren makes images without a tag silent; see events.Push.
 	QuietChildren bool
 	// Limits that are zero have their defaults.

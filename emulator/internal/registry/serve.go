@@ -70,6 +70,9 @@ func (r *Registry) serve(w http.ResponseWriter, hr *http.Request) error {
 		if req.key, ok = parseName(req.name, r.opts.Default); !ok {
 			return fail(http.StatusBadRequest, codeNameInvalid, "repository name %q is not valid", req.name)
 		}
+		if req.pushes() && r.opts.Known != nil && !r.opts.Known(req.key.registry) {
+			return fail(http.StatusNotFound, codeNameUnknown, "there is no registry %s; create it first", req.key.registry)
+		}
 	}
 	return handle(r, w, req)
 }
@@ -91,6 +94,11 @@ func (b *movingBody) Read(p []byte) (int, error) {
 		_ = b.socket.SetReadDeadline(time.Time{})
 	}
 	return n, err
+}
+
+// pushes tells whether a request may bring something.
+func (q *request) pushes() bool {
+	return q.Method == http.MethodPost || q.Method == http.MethodPatch || q.Method == http.MethodPut
 }
 
 func notAllowed(w http.ResponseWriter, allowed []string, format string, args ...any) error {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ type house struct {
 	t       *testing.T
 	dir     string
 	journal *journal.Memory
+	broken  atomic.Bool // the journal takes no changes
 	clock   *clock.Manual
 	host    string
 	client  *http.Client
@@ -147,6 +149,9 @@ func (h *house) commit(ctx context.Context, changes []events.Change) (uint64, er
 		if e, ok := wording.Word(i, c); ok {
 			r.Events = append(r.Events, e)
 		}
+	}
+	if h.broken.Load() {
+		return 0, errors.New("no journal")
 	}
 	data, err := r.Encode()
 	if err != nil {

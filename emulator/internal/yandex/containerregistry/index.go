@@ -37,8 +37,8 @@ type target struct {
 
 // index finds repositories and images of the room by their ids, which tell nothing of the way back. It learns when it is asked: what it
 // has found stays true, for ids are made of names; for an id that it does not know it asks all repositories how far they are, and those
-// that have changed since for their images. So a call costs a look at a map; a miss a look at every repository and one hash for each
-// image of those that have changed.
+// that have changed since for their images. So a call costs a look at a map; a miss a look at every repository and at each image of those
+// that have changed, and one hash for each image that is new.
 type index struct {
 	room *registry.Registry
 
@@ -49,8 +49,8 @@ type index struct {
 
 // known is what the index has of a repository.
 type known struct {
-	seq uint64 // what it has is the state after this record
-	ids []string
+	seq uint64            // it is the state after this record
+	ids map[string]string // of the images, by digest; that of the repository by ""
 }
 
 // find says what an id stands for, or stood for: the room knows whether it is still there.
@@ -70,42 +70,45 @@ func (x *index) learn() {
 	if x.found == nil {
 		x.found, x.seen = make(map[string]target), make(map[repositoryName]known)
 	}
-	there := x.room.Repositories("")
-	for _, p := range there {
+	listed := make(map[repositoryName]bool)
+	for _, p := range x.room.Repositories("") {
 		name := repositoryName{p.Registry, p.Name}
+		listed[name] = true
 		if old, ok := x.seen[name]; !ok || old.seq != p.Seq {
-			x.forget(name)
-			x.seen[name] = known{p.Seq, x.add(name)}
+			x.seen[name] = known{p.Seq, x.look(name, old.ids)}
 		}
 	}
-	if len(x.seen) == len(there) {
-		return
-	}
-	listed := make(map[repositoryName]bool, len(there))
-	for _, p := range there {
-		listed[repositoryName{p.Registry, p.Name}] = true
-	}
-	for name := range x.seen {
+	for name, old := range x.seen {
 		if !listed[name] {
-			x.forget(name)
+			x.forget(old.ids)
+			delete(x.seen, name)
 		}
 	}
 }
 
-func (x *index) add(name repositoryName) []string {
-	ids := []string{name.id()}
-	x.found[ids[0]] = target{repository: name}
-	for _, ref := range x.room.Images(name.registry, name.name) {
-		id := words.ImageID(name.registry, name.name, ref.Digest)
-		x.found[id] = target{name, ref.Digest}
-		ids = append(ids, id)
+// look returns the ids of a repository and its images, and forgets the old ones that are no more.
+func (x *index) look(name repositoryName, old map[string]string) map[string]string {
+	refs := x.room.Images(name.registry, name.name)
+	ids := make(map[string]string, len(refs)+1)
+	keep := func(digest string, hash func() string) {
+		id, ok := old[digest]
+		if !ok {
+			id = hash()
+			x.found[id] = target{name, digest}
+		}
+		delete(old, digest)
+		ids[digest] = id
 	}
+	keep("", name.id)
+	for _, ref := range refs {
+		keep(ref.Digest, func() string { return words.ImageID(name.registry, name.name, ref.Digest) })
+	}
+	x.forget(old)
 	return ids
 }
 
-func (x *index) forget(name repositoryName) {
-	for _, id := range x.seen[name].ids {
+func (x *index) forget(ids map[string]string) {
+	for _, id := range ids {
 		delete(x.found, id)
 	}
-	delete(x.seen, name)
 }

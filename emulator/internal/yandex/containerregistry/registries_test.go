@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 	"google.golang.org/grpc/codes"
@@ -55,6 +56,7 @@ func TestARegistryOfAClient(t *testing.T) {
 	is.Equal(code(h.registries.Update(ctx, &pb.UpdateRegistryRequest{RegistryId: "crp00000000000000000"})), codes.NotFound)
 	is.Equal(code(h.registries.Get(ctx, &pb.GetRegistryRequest{RegistryId: "crp00000000000000000"})), codes.NotFound)
 
+	h.clock.Advance(time.Second)
 	second, err := h.registries.Create(ctx, &pb.CreateRegistryRequest{FolderId: otherFolder, Name: "second"})
 	is.NoErr(err)
 	is.NoErr(second.GetResponse().UnmarshalTo(&made))
