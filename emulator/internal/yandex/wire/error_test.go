@@ -88,6 +88,11 @@ func TestRequestIDs(t *testing.T) {
 	r = h.rest(t, "GET", "/triggers/v1/nothing", "", "X-Request-Id: "+strings.Repeat("x", 300))
 	h.is.Equal(len(r.header.Get("X-Request-Id")), 36)
 
+	r = h.rest(t, "GET", "/triggers/v1/nothing/%ff%20x", "", "X-Request-Id: \xff")
+	h.is.Equal(len(r.header.Get("X-Request-Id")), 36)
+	h.is.Equal(h.fails(r, 404, codes.NotFound), "no method has GET /triggers/v1/nothing/%ff%20x")
+	h.is.True(strings.Contains(h.fails(h.rest(t, "GET", "/triggers/v1/triggers/%ff", ""), 400, codes.InvalidArgument), "UTF-8"))
+
 	client := triggers.NewTriggerServiceClient(h.dial(t))
 	var header metadata.MD
 	_, err := client.List(t.Context(), &triggers.ListTriggersRequest{FolderId: "b1g1"}, grpc.Header(&header))

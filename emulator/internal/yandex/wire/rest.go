@@ -81,7 +81,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, c *call) {
 func prepare(r *http.Request) (*http.Request, error) {
 	path := r.URL.EscapedPath() // the transcoder unescapes what it captures, so that a variable may hold %2F
 	if len(path) > 1 && strings.HasSuffix(path, "/") {
-		return nil, status.Errorf(codes.NotFound, "%s is not found; leave out the slash at its end", r.URL.Path)
+		return nil, status.Errorf(codes.NotFound, "%s is not found; leave out the slash at its end", path)
 	}
 	// Users write connections/{id}/:send for connections/{id}:send.
 	if i := strings.LastIndexByte(path, '/'); i > 0 && strings.HasPrefix(path[i:], "/:") {
@@ -145,12 +145,12 @@ func (a *answer) Flush() {
 func refusal(r *http.Request, out *answer) error {
 	switch out.code {
 	case http.StatusNotFound:
-		return status.Errorf(codes.NotFound, "no method has %s %s", r.Method, r.URL.Path)
+		return status.Errorf(codes.NotFound, "no method has %s %s", r.Method, r.URL.EscapedPath())
 	case http.StatusMethodNotAllowed:
 		verbs := strings.Split(out.Header().Get("Allow"), ",")
 		slices.Sort(verbs)
 		out.Header().Set("Allow", strings.Join(verbs, ", "))
-		return status.Errorf(codes.Unimplemented, "%s is not served at %s; what is: %s", r.Method, r.URL.Path, out.Header().Get("Allow"))
+		return status.Errorf(codes.Unimplemented, "%s is not served at %s; what is: %s", r.Method, r.URL.EscapedPath(), out.Header().Get("Allow"))
 	}
 	var st spb.Status
 	if protojson.Unmarshal(out.body.Bytes(), &st) != nil || st.GetCode() == 0 {

@@ -66,7 +66,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		authorization: r.Header.Get("Authorization"),
 		key:           r.Header.Get("Idempotency-Key"),
 	}
-	if c.request == "" || len(c.request) > 256 {
+	if !plain(c.request) {
 		c.request = uuid(s.id())
 	}
 	w.Header().Set("X-Request-Id", c.request)
@@ -147,6 +147,11 @@ func (s *Server) id() string {
 		panic(fmt.Sprintf("wire: random: %v", err)) // crypto/rand never fails
 	}
 	return hex.EncodeToString(b[:])
+}
+
+// plain says whether a client's request id can be said back to it anywhere.
+func plain(id string) bool {
+	return id != "" && len(id) <= 256 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // uuid words 32 hexadecimal digits as a UUID of version 4.
