@@ -45,6 +45,7 @@ var own = map[string][]string{
 	"emulator/internal/yandex/wire":            {"emulator/internal/clock"},
 	"emulator/internal/yandex/resource":        {"emulator/internal/clock"},
 	"emulator/internal/yandex/resourcemanager": {"emulator/internal/yandex/resource"},
+	"emulator/internal/yandex/iam":             {"emulator/internal/yandex/resource"},
 	"emulator/internal/yandex/functions":       {"emulator/internal/runner", "emulator/internal/yandex/resource"},
 	"emulator/internal/yandex/containers":      {"emulator/internal/yandex/resource"},
 	"emulator/internal/yandex/apigateway":      {"emulator/internal/yandex", "emulator/internal/yandex/resource"},

@@ -149,7 +149,9 @@ func (c *Collection[M]) Look(id string, see func(M)) bool {
 }
 
 // title is the kind at the beginning of a sentence.
-func (c *Collection[M]) title() string { return strings.ToUpper(c.kind.Name[:1]) + c.kind.Name[1:] }
+func (c *Collection[M]) title() string {
+	return strings.ToUpper(c.kind.Name[:1]) + strings.ReplaceAll(c.kind.Name[1:], "-", " ")
+}
 
 func (it Item[M]) clone() Item[M] {
 	it.Message = proto.CloneOf(it.Message)
