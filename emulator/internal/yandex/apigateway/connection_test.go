@@ -61,33 +61,33 @@ func TestConnectionsOverGRPCAndRESTAreRefusedAlike(t *testing.T) {
 		_, err := h.sockets.Get(t.Context(), &sockets.GetConnectionRequest{ConnectionId: id})
 		return err
 	}
-	send := func(id string, data []byte, kind sockets.SendToConnectionRequest_DataType) (error, [3]string) {
+	send := func(id string, data []byte, kind sockets.SendToConnectionRequest_DataType) ([3]string, error) {
 		_, err := h.sockets.Send(t.Context(), &sockets.SendToConnectionRequest{ConnectionId: id, Data: data, Type: kind})
 		body, _ := json.Marshal(map[string]any{"data": base64.StdEncoding.EncodeToString(data), "type": kind})
-		return err, [3]string{"POST", id + ":send", string(body)}
+		return [3]string{"POST", id + ":send", string(body)}, err
 	}
 	long := strings.Repeat("d", 51)
-	for name, both := range map[string]func() (error, [3]string){
-		"get":              func() (error, [3]string) { return get(id), [3]string{"GET", id} },
-		"get nobody":       func() (error, [3]string) { return get("dnobody"), [3]string{"GET", "dnobody"} },
-		"get a long id":    func() (error, [3]string) { return get(long), [3]string{"GET", long} },
-		"send":             func() (error, [3]string) { return send(id, []byte("a"), 2) },
-		"send nothing":     func() (error, [3]string) { return send(id, nil, 2) },
-		"send too much":    func() (error, [3]string) { return send(id, make([]byte, 131073), 1) },
-		"send the most":    func() (error, [3]string) { return send(id, make([]byte, 131072), 1) },
-		"send no UTF-8":    func() (error, [3]string) { return send(id, []byte{0xff}, 2) },
-		"send a new type":  func() (error, [3]string) { return send(id, []byte("a"), 3) },
-		"send to nobody":   func() (error, [3]string) { return send("dnobody", []byte("a"), 2) },
-		"send both wrong":  func() (error, [3]string) { return send("dnobody", []byte{0xff}, 2) },
-		"send to long ids": func() (error, [3]string) { return send(long, []byte("a"), 2) },
-		"disconnect nobody": func() (error, [3]string) {
+	for name, both := range map[string]func() ([3]string, error){
+		"get":              func() ([3]string, error) { return [3]string{"GET", id}, get(id) },
+		"get nobody":       func() ([3]string, error) { return [3]string{"GET", "dnobody"}, get("dnobody") },
+		"get a long id":    func() ([3]string, error) { return [3]string{"GET", long}, get(long) },
+		"send":             func() ([3]string, error) { return send(id, []byte("a"), 2) },
+		"send nothing":     func() ([3]string, error) { return send(id, nil, 2) },
+		"send too much":    func() ([3]string, error) { return send(id, make([]byte, 131073), 1) },
+		"send the most":    func() ([3]string, error) { return send(id, make([]byte, 131072), 1) },
+		"send no UTF-8":    func() ([3]string, error) { return send(id, []byte{0xff}, 2) },
+		"send a new type":  func() ([3]string, error) { return send(id, []byte("a"), 3) },
+		"send to nobody":   func() ([3]string, error) { return send("dnobody", []byte("a"), 2) },
+		"send both wrong":  func() ([3]string, error) { return send("dnobody", []byte{0xff}, 2) },
+		"send to long ids": func() ([3]string, error) { return send(long, []byte("a"), 2) },
+		"disconnect nobody": func() ([3]string, error) {
 			_, err := h.sockets.Disconnect(t.Context(), &sockets.DisconnectRequest{ConnectionId: "dnobody"})
-			return err, [3]string{"DELETE", "dnobody"}
+			return [3]string{"DELETE", "dnobody"}, err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
-			err, call := both()
+			call, err := both()
 			w := httptest.NewRecorder()
 			h.cloud.ServeConnections(w, httptest.NewRequest(call[0], yandex.ConnectionsPath+call[1], strings.NewReader(call[2])))
 			var told struct {

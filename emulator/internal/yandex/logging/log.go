@@ -15,10 +15,17 @@ import (
 	pb "github.com/yandex-cloud/go-genproto/yandex/cloud/logging/v1"
 )
 
+// The types of the resources that log by themselves.
+const (
+	GatewayType   = "serverless.apigateway"
+	FunctionType  = "serverless.function"
+	ContainerType = "serverless.container"
+)
+
 // Entry is what somebody has to say.
 type Entry struct {
 	GroupID                  string // the log group it goes to
-	ResourceType, ResourceID string // of whom it is: "serverless.function" and an id
+	ResourceType, ResourceID string // of whom it is: FunctionType and an id
 	StreamName               string
 	Time                     time.Time // zero: now
 	Level                    string    // TRACE, DEBUG, INFO, WARN, ERROR or FATAL, in any case; others are none
