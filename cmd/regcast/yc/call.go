@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	_ "google.golang.org/protobuf/types/known/emptypb" // what deletions answer; no service's package links it
 )
 
 const createToken = "yandex.cloud.iam.v1.IamTokenService.Create"
@@ -158,7 +159,9 @@ func (e *answerError) Error() string {
 	for _, detail := range e.status.Details() {
 		if bad, ok := detail.(*errdetails.BadRequest); ok {
 			for _, v := range bad.GetFieldViolations() {
-				fmt.Fprintf(&b, "\n  %s: %s", v.GetField(), v.GetDescription())
+				if !strings.Contains(e.status.Message(), v.GetDescription()) {
+					fmt.Fprintf(&b, "\n  %s: %s", v.GetField(), v.GetDescription())
+				}
 			}
 		}
 	}
@@ -178,12 +181,12 @@ func (e *answerError) Unwrap() error { return e.status.Err() }
 func (s *session) wait(ctx context.Context, op *operation.Operation) (proto.Message, error) {
 	begun := s.Now()
 	for !op.GetDone() {
-		s.tell("...%ds", int(s.Now().Sub(begun).Seconds()))
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("operation %s: %w", op.GetId(), ctx.Err())
 		case <-s.After(pollEvery):
 		}
+		s.tell("...%ds", int(s.Now().Sub(begun).Seconds()))
 		res, err := s.call(ctx, "yandex.cloud.operation.OperationService.Get", &operation.GetOperationRequest{OperationId: op.GetId()})
 		if err != nil {
 			s.tell("\n")

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/regcast/regcast/cmd/regcast/yc"
 )
@@ -37,7 +38,7 @@ func TestErrors(t *testing.T) {
 
 	c.answer["RegistryService.Create"] = func(proto.Message) (proto.Message, error) {
 		st, err := status.New(codes.InvalidArgument, "Illegal argument").WithDetails(&errdetails.BadRequest{
-			FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: "name", Description: "too short"}, {Field: "labels", Description: "too many"}},
+			FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: "id", Description: "Illegal"}, {Field: "name", Description: "too short"}, {Field: "labels", Description: "too many"}},
 		})
 		is.NoErr(err)
 		return nil, st.Err()
@@ -210,6 +211,12 @@ func TestOperations(t *testing.T) {
 	is.Equal(c.sent(t, "FolderService.Create"), `{"cloud_id":"b1gcloud","name":"f"}`)
 	is.Equal(c.run("resource-manager folder create f --async"), result{"id: b1gop\n", "", 0})
 	is.Equal(c.run("operation get b1gop --no-user-output").code, 0)
+	// Other services' operations are shown as far as they are understood.
+	c.answer["OperationService.Get"] = func(proto.Message) (proto.Message, error) {
+		other := &anypb.Any{TypeUrl: "type.googleapis.com/yandex.cloud.compute.v1.Instance"}
+		return &operation.Operation{Id: "fhmop", Done: true, Metadata: other, Result: &operation.Operation_Response{Response: other}}, nil
+	}
+	is.Equal(c.ok(t, "operation get fhmop"), "id: fhmop\ndone: true\n")
 
 	c.answer["FolderService.Create"] = func(proto.Message) (proto.Message, error) {
 		return &operation.Operation{Id: "b1gop", Done: true, Result: &operation.Operation_Error{Error: &rpcstatus.Status{Code: 6, Message: "exists"}}}, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/itchyny/gojq"
+	"github.com/yandex-cloud/go-genproto/yandex/cloud/operation"
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -54,11 +55,26 @@ func (s *session) printList(list []proto.Message, columns []column) error {
 
 // encode words a message as yc's formats have it: the proto's names, or REST's. Fields keep the proto's order; empty ones are left out.
 func (s *session) encode(m proto.Message) ([]byte, error) {
+	if op, ok := m.(*operation.Operation); ok {
+		m = known(op)
+	}
 	b, err := protojson.MarshalOptions{UseProtoNames: s.global.format != "json-rest"}.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
 	return b, nil
+}
+
+// known leaves out of an operation what is of a service that is not linked here.
+func known(op *operation.Operation) *operation.Operation {
+	op = proto.CloneOf(op)
+	if _, err := op.GetMetadata().UnmarshalNew(); err != nil {
+		op.Metadata = nil
+	}
+	if _, err := op.GetResponse().UnmarshalNew(); err != nil && op.GetResponse() != nil {
+		op.Result = nil
+	}
+	return op
 }
 
 func (s *session) printJSON(b []byte) error {
