@@ -114,25 +114,24 @@ func TestDuplicatesWait(t *testing.T) {
 
 // Who waits for another's answer need not wait for ever.
 func TestDuplicateGivesUp(t *testing.T) {
-	h := open(t, wire.Options{})
-	client := triggers.NewTriggerServiceClient(h.dial(t))
-	entered, release := make(chan struct{}), make(chan error)
-	h.triggers.creating = func(context.Context, *triggers.CreateTriggerRequest) error {
-		entered <- struct{}{}
-		return <-release
-	}
-	ctx := metadata.AppendToOutgoingContext(t.Context(), "idempotency-key", "k")
+	is := is.New(t)
+	replays := wire.NewReplays(clock.Real{})
+	entered, release := make(chan struct{}), make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
-		_, err := client.Create(ctx, pushes("one"))
-		h.is.NoErr(err)
+		_, err := replays.Do(t.Context(), "k", func() (any, error) {
+			close(entered)
+			<-release
+			return &triggers.Trigger{}, nil
+		})
+		is.NoErr(err)
 	})
 	<-entered
-	hurried, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-	defer cancel()
-	_, err := client.Create(hurried, pushes("one"))
-	h.is.Equal(status.Code(err), codes.DeadlineExceeded)
-	release <- nil
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := replays.Do(gone, "k", func() (any, error) { return nil, errors.New("called twice") })
+	is.Equal(status.Code(err), codes.Canceled)
+	close(release)
 	running.Wait()
 }
 
