@@ -28,9 +28,9 @@ type Options struct {
 	// Invoke calls a function; Functions lists the ids there are, and may change. Nil: there is none.
 	Invoke    func(ctx context.Context, function string, r runner.Request) (runner.Response, error)
 	Functions func() []string
-	// Resolve gives the name that Invoke knows the version with a tag of a function by, or says why there is none. Nil: the function's
-	// id, whatever the tag is.
-	Resolve func(functionID, tag string) (name string, err error)
+	// Resolve gives the name that Invoke knows the version with a tag of a function by, and the version's id, or says why there is none.
+	// Nil: the function's id, whatever the tag is.
+	Resolve func(functionID, tag string) (name, versionID string, err error)
 	// DeadLetter puts what a trigger has given up, the ids of its events with it, into a queue, named by ARN. Nil: there are no queues.
 	DeadLetter func(ctx context.Context, queueID string, body []byte, events []string) error
 	// Context ends the calls to functions that sockets and requests have set off, which go on when the client has left.
@@ -57,6 +57,10 @@ type Options struct {
 	// Authenticate judges the Authorization header of a REST call to the ConnectionService. Its error is an *Error, of
 	// CodeUnauthenticated or CodePermissionDenied. Nil: everybody may.
 	Authenticate func(authorization string) error
+
+	// Admit says why the sender of an Authorization header may not act in a role on a resource of a kind, as Permit has them: it is
+	// asked before a function or a container is called over HTTP. Its error is an *Error. Nil: everybody may.
+	Admit func(authorization, role, kind, id string) error
 
 	// TagOnCreateImage copies the pushed tag into CreateImage events: see words.Wording.
 	TagOnCreateImage bool
@@ -90,7 +94,7 @@ func New(o Options) *Cloud {
 		d.ctx = context.Background()
 	}
 	d.container, d.transport, d.token, d.log, d.issuers = o.Container, o.Transport, o.IAMToken, o.Log, &issuers{}
-	d.authenticate = o.Authenticate
+	d.authenticate, d.admit = o.Authenticate, o.Admit
 	if d.container == nil {
 		d.container = func(id string) (string, error) {
 			return "", fmt.Errorf("got %s, which is no container here; there is none", quote(id))

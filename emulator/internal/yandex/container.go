@@ -64,7 +64,7 @@ func (d *door) reach(ctx context.Context, c call) (answer, error) {
 	if err != nil {
 		return a, err
 	}
-	if forbidden := a.filter(); forbidden != "" {
+	if forbidden := a.filter(true); forbidden != "" {
 		err := fmt.Errorf("the container's answer has the header %s, which is not allowed", forbidden)
 		return failed(http.StatusBadGateway, "Bad Gateway: "+err.Error()), err
 	}

@@ -21,19 +21,19 @@ type functions struct {
 	invoke func(ctx context.Context, function string, r runner.Request) (runner.Response, error)
 	ids    func() []string
 	// resolve gives the name that invoke knows a version by; nil: the function's id, whatever the tag.
-	resolve func(functionID, tag string) (name string, err error)
+	resolve func(functionID, tag string) (name, versionID string, err error)
 }
 
-// version is what to call for a tag of a function; an empty one is $latest. The error is a *failure.
-func (f *functions) version(id, tag string) (string, error) {
+// version is what to call for a tag of a function, and the version's id; an empty tag is $latest. The error is a *failure.
+func (f *functions) version(functionID, tag string) (name, id string, err error) {
 	if f.resolve == nil {
-		return id, nil
+		return functionID, idFor("d4e", functionID+" "+latest), nil
 	}
-	name, err := f.resolve(id, cmp.Or(tag, latest))
+	name, id, err = f.resolve(functionID, cmp.Or(tag, latest))
 	if err != nil {
-		return "", &failure{status: http.StatusNotFound, kind: clientError, text: err.Error()}
+		return "", "", &failure{status: http.StatusNotFound, kind: clientError, text: err.Error()}
 	}
-	return name, nil
+	return name, id, nil
 }
 
 func (f *functions) has(id string) bool { return slices.Contains(f.ids(), id) }

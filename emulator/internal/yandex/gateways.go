@@ -62,7 +62,7 @@ func (c *Cloud) warnOf(f *Function) {
 	case functions.resolve == nil:
 		c.warn(fmt.Sprintf("%v: not emulated: tags of versions; %s is called", f.tagAt, latest))
 	default:
-		if _, err := functions.version(f.ID, f.Tag); err != nil {
+		if _, _, err := functions.version(f.ID, f.Tag); err != nil {
 			c.warn(fmt.Sprintf("%v: %v; every call fails", f.tagAt, err))
 		}
 	}

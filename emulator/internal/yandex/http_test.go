@@ -208,7 +208,9 @@ func TestWhatComesBackFromAnHTTPIntegration(t *testing.T) {
 	is := is.New(t)
 	u := newUpstream(t)
 	h := build(t, httpSpec, u.to)
-	u.Close() // nobody listens any more
+	u.answers <- func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "7") }
+	is.Equal(h.ask("HEAD", "/all/a").header.Get("Content-Length"), "7") // what a GET would have
+	u.Close()                                                           // nobody listens any more
 	a := h.ask("GET", "/all/a")
 	is.Equal(a.status, 502)
 	is.True(strings.HasPrefix(a.body, `{"message":"Bad Gateway: GET http://example.com/a?mine=1: dial tcp 127.0.0.1:`))

@@ -187,12 +187,12 @@ func (d *door) proxy(ctx context.Context, c call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return readAnswer(out)
+	return readAnswer(out, true)
 }
 
 // invoke calls the function of a call with an event. The error is a *failure.
 func (d *door) invoke(ctx context.Context, c call, event map[string]any) ([]byte, error) {
-	name, err := d.functions.version(c.function.ID, c.filler().Replace(c.function.Tag))
+	name, _, err := d.functions.version(c.function.ID, c.filler().Replace(c.function.Tag))
 	if err != nil {
 		return nil, err
 	}

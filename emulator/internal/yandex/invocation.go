@@ -16,7 +16,7 @@ import (
 const FunctionsPath = "/functions/"
 
 // ServeFunctions calls functions over HTTP, as the cloud's functions host does: with integration=raw the body is the argument and the
-// result is the answer; without it the function gets the request as an event and returns an answer. Who asks is not checked.
+// result is the answer; without it the function gets the request as an event and returns an answer.
 func (c *Cloud) ServeFunctions(w http.ResponseWriter, r *http.Request) {
 	d := c.gateways.door
 	id, err := d.mint.uuid()
@@ -43,15 +43,22 @@ func (d *door) invocation(w http.ResponseWriter, r *http.Request, id string) (an
 		return answer{}, &failure{status: http.StatusNotImplemented, kind: clientError, text: "not emulated: " + r.URL.Path}
 	case !d.functions.has(function):
 		return answer{}, &failure{status: http.StatusNotFound, kind: clientError, text: "function not found: " + d.functions.missing(function)}
-	case tag != "" && tag != latest:
+	case tag != "" && tag != latest && d.functions.resolve == nil:
 		return answer{}, &failure{status: http.StatusNotImplemented, kind: clientError, text: "not emulated: tags of versions; emulated: " + latest}
 	case integration == "async":
 		return answer{}, &failure{status: http.StatusNotImplemented, kind: clientError, text: "not emulated: integration=async"}
 	case integration != "" && integration != "raw":
 		return answer{}, &failure{status: http.StatusBadRequest, kind: clientError, text: fmt.Sprintf("integration: got %s, want raw", quote(integration))}
 	}
+	if err := d.admitted(r, roleInvokeFunction, kindFunction, function); err != nil {
+		return answer{}, err
+	}
+	name, version, err := d.functions.version(function, tag)
+	if err != nil {
+		return answer{}, err
+	}
 	w.Header().Set("X-Function-Id", function)
-	w.Header().Set("X-Function-Version-Id", idFor("d4e", function+" "+latest))
+	w.Header().Set("X-Function-Version-Id", version)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxPayload))
 	var tooBig *http.MaxBytesError
 	switch {
@@ -61,7 +68,7 @@ func (d *door) invocation(w http.ResponseWriter, r *http.Request, id string) (an
 		return answer{}, &failure{status: http.StatusBadRequest, kind: clientError, text: "the body cannot be read: " + err.Error()}
 	}
 	if integration == "raw" {
-		out, err := d.functions.call(d.ctx, function, runner.Request{ID: id, Payload: body})
+		out, err := d.functions.call(d.ctx, name, runner.Request{ID: id, Payload: body})
 		if err != nil {
 			return answer{}, err
 		}
@@ -75,11 +82,11 @@ func (d *door) invocation(w http.ResponseWriter, r *http.Request, id string) (an
 	if err != nil {
 		return answer{}, &failure{status: http.StatusInternalServerError, kind: serverError, text: err.Error()}
 	}
-	out, err := d.functions.call(d.ctx, function, runner.Request{ID: id, Payload: encodeJSON(wrapped(r, body, id, trace, d.clock.Now()))})
+	out, err := d.functions.call(d.ctx, name, runner.Request{ID: id, Payload: encodeJSON(wrapped(r, body, id, trace, d.clock.Now()))})
 	if err != nil {
 		return answer{}, err
 	}
-	return readAnswer(out)
+	return readAnswer(out, false)
 }
 
 // wrapped is the event of a request that calls a function directly.

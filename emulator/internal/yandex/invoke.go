@@ -27,7 +27,7 @@ func (t *invoke) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.O
 	out := make([]trigger.Outcome, len(ds))
 	for i, d := range ds {
 		began := t.clock.Now()
-		version, err := t.functions.version(t.function, t.tag)
+		version, _, err := t.functions.version(t.function, t.tag)
 		if err == nil {
 			_, err = t.functions.call(ctx, version, runner.Request{Payload: d.Payload})
 		}

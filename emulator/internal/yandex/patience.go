@@ -26,8 +26,9 @@ type patience struct {
 	clock  clock.Clock
 	cancel context.CancelCauseFunc
 
-	mu   sync.Mutex
-	stop func() // of the time that runs, nil if none does
+	mu    sync.Mutex
+	stop  func() // of the time that runs, nil if none does
+	ended bool
 }
 
 func patient(ctx context.Context, c clock.Clock) (context.Context, *patience) {
@@ -43,7 +44,7 @@ func (p *patience) give(d time.Duration, cause error) {
 		p.stop()
 		p.stop = nil
 	}
-	if d <= 0 {
+	if d <= 0 || p.ended { // a transport may tell of a connection when nobody waits for it any more
 		return
 	}
 	timer, done, ended := p.clock.NewTimer(d), make(chan struct{}), make(chan struct{})
@@ -64,6 +65,9 @@ func (p *patience) give(d time.Duration, cause error) {
 
 // end must be called; the context ends with it.
 func (p *patience) end() {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
 	p.give(0, nil)
 	p.cancel(nil)
 }

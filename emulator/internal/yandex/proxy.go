@@ -10,8 +10,8 @@ import (
 )
 
 // readAnswer reads what a function returns as the HTTP answer that it stands for. The error is a *failure: 502, with what the function
-// returned.
-func readAnswer(payload []byte) (answer, error) {
+// returned. A gateway passes more headers on than the functions' own host.
+func readAnswer(payload []byte, gateway bool) (answer, error) {
 	malformed := func(what string) (answer, error) {
 		text := "Malformed serverless function response: " + what
 		return answer{}, &failure{status: http.StatusBadGateway, kind: proxyError, text: text, user: true, body: encodeJSON(map[string]string{
@@ -57,7 +57,7 @@ func readAnswer(payload []byte) (answer, error) {
 	for name, values := range told.MultiValueHeaders { // they win
 		a.header[http.CanonicalHeaderKey(name)] = values
 	}
-	if name := a.filter(); name != "" {
+	if name := a.filter(gateway); name != "" {
 		return malformed("the header " + name + " is not allowed")
 	}
 	if len(a.body) > 0 && a.header.Get("Content-Type") == "" {
@@ -67,9 +67,10 @@ func readAnswer(payload []byte) (answer, error) {
 }
 
 // filter takes out and renames what functions and containers may not say; it names a header that makes the whole answer wrong.
-func (a answer) filter() (forbidden string) {
+// Gateways have passed Via and Www-Authenticate on since March 2024.
+func (a answer) filter(gateway bool) (forbidden string) {
 	for _, name := range []string{"Proxy-Authenticate", "Transfer-Encoding", "Via"} {
-		if a.header[name] != nil {
+		if a.header[name] != nil && !(gateway && name == "Via") {
 			return name
 		}
 	}
@@ -78,7 +79,7 @@ func (a answer) filter() (forbidden string) {
 		a.header.Del(name)
 	}
 	for _, name := range []string{"Content-Md5", "Date", "Server", "Www-Authenticate"} {
-		if values := a.header[name]; values != nil {
+		if values := a.header[name]; values != nil && !(gateway && name == "Www-Authenticate") {
 			a.header["X-Yf-Remapped-"+name] = values
 			a.header.Del(name)
 		}

@@ -41,6 +41,7 @@ type door struct {
 	log       func(GatewayLog) // nil: nobody hears
 
 	authenticate func(authorization string) error // of calls to the ConnectionService; nil: everybody may
+	admit        func(authorization, role, kind, id string) error
 	clock        clock.Clock
 	mint         *minter
 	note         func(events.Step)
@@ -153,7 +154,8 @@ func write(w http.ResponseWriter, r *http.Request, a answer) {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
 	// The length is told by hand so that HEAD and 204 say the same as any other answer and no body is sniffed.
-	if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
+	length := r.Method == http.MethodHead && w.Header().Get("Content-Length") != "" // somebody has said what a GET would have
+	if !length && a.status != http.StatusNoContent && a.status != http.StatusNotModified {
 		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	w.WriteHeader(a.status)

@@ -59,7 +59,7 @@ func (t Trigger) missing(w wiring) []remark {
 		case a.Invoke != nil:
 			if !w.functions.has(a.Invoke.FunctionID) {
 				out = append(out, remark{a.Invoke.functionAt, w.functions.missing(a.Invoke.FunctionID)})
-			} else if _, err := w.functions.version(a.Invoke.FunctionID, a.Invoke.Tag); err != nil {
+			} else if _, _, err := w.functions.version(a.Invoke.FunctionID, a.Invoke.Tag); err != nil {
 				out = append(out, remark{a.Invoke.tagAt, err.Error()})
 			}
 		default:

@@ -72,12 +72,12 @@ func TestATagCallsItsVersion(t *testing.T) {
 	var asked, called []string
 	h := build(t, "", func(o *yandex.Options) {
 		o.Functions = func() []string { return []string{its} }
-		o.Resolve = func(id, tag string) (string, error) {
+		o.Resolve = func(id, tag string) (string, string, error) {
 			asked = append(asked, tag)
 			if tag == "gone" {
-				return "", errors.New("the function " + id + " has no version with the tag gone")
+				return "", "", errors.New("the function " + id + " has no version with the tag gone")
 			}
-			return id + "@" + tag, nil
+			return id + "@" + tag, "", nil
 		}
 		o.Invoke = func(_ context.Context, name string, _ runner.Request) (runner.Response, error) {
 			called = append(called, name)

@@ -62,7 +62,9 @@ func (d *door) send(r *http.Request, t timeouts) (answer, error) {
 	}
 	a := answer{status: res.StatusCode, header: res.Header, body: body}
 	dropHop(a.header)
-	a.header.Del("Content-Length")
+	if r.Method != http.MethodHead {
+		a.header.Del("Content-Length") // it is told by hand
+	}
 	if a.header["Content-Type"] == nil {
 		a.header["Content-Type"] = nil // or net/http would find one
 	}
