@@ -106,6 +106,11 @@ func TestConnectionsOverGRPCAndRESTAreRefusedAlike(t *testing.T) {
 				}
 			}
 			is.Equal(seen, len(fields))
+			// So does the REST face that follows from the proto, which checks roles.
+			_, again := h.rest(t, call[0], yandex.ConnectionsPath+call[1], call[2])
+			if n, failed := again["code"].(float64); codes.Code(n) != code || failed != (code != codes.OK) {
+				t.Errorf("got %v, want the code %d", again, code)
+			}
 		})
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/emptypb"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/regcast/regcast/emulator/internal/journal"
 	"github.com/regcast/regcast/emulator/internal/yandex"
@@ -104,7 +103,7 @@ func TestAnUpdateIsInEffectAtOnce(t *testing.T) {
 		t.Helper()
 		r.ApiGatewayId = g.Id
 		if paths != nil {
-			r.UpdateMask = &fieldmaskpb.FieldMask{Paths: paths}
+			r.UpdateMask = mask(paths...)
 		}
 		op, err := h.Update(t.Context(), r)
 		return ended[*pb.ApiGateway](t, op, err, ofGateways+"UpdateApiGatewayMetadata")
@@ -335,7 +334,7 @@ func TestWhatFilesAndDefaultsDeclare(t *testing.T) {
 	// A file's gateway is the file's again at the next start; the default one stays as a client made it.
 	for _, id := range []string{"d5dfile", yandex.GatewayID} {
 		_, err := h.Update(t.Context(), &pb.UpdateApiGatewayRequest{ApiGatewayId: id, Name: "changed", Spec: spec(strings.ReplaceAll(chat, "chat's page", "changed")),
-			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"openapi_spec"}}})
+			UpdateMask: mask("openapi_spec")})
 		is.NoErr(err)
 	}
 	h.close()

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/emulator/internal/gateway"
@@ -195,3 +196,5 @@ func refused(err error) (codes.Code, map[string]string) {
 	}
 	return status.Code(err), out
 }
+
+func mask(paths ...string) *fieldmaskpb.FieldMask { return &fieldmaskpb.FieldMask{Paths: paths} }

@@ -1,0 +1,21 @@
+package apigateway
+
+import pb "github.com/yandex-cloud/go-genproto/yandex/cloud/serverless/apigateway/v1"
+
+// In lists the gateways of a folder.
+func (s *Service) In(folder string) []string {
+	var out []string
+	for _, g := range s.gateways.Messages(func(g *pb.ApiGateway) bool { return g.FolderId == folder }) {
+		out = append(out, g.Id)
+	}
+	return out
+}
+
+// Chain is a gateway's folder, after the gateway itself: where roles on it are looked for.
+func (s *Service) Chain(id string) []string {
+	g, err := s.gateways.Get(id)
+	if err != nil {
+		return []string{id}
+	}
+	return []string{id, g.Message.FolderId}
+}
