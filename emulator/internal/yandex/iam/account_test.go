@@ -58,6 +58,8 @@ func TestTheLifeOfAnAccount(t *testing.T) {
 	found, err := h.accounts.List(dev(t), &pb.ListServiceAccountsRequest{FolderId: folderID, Filter: `name="robot"`})
 	is.NoErr(err)
 	is.Equal(len(found.ServiceAccounts), 1)
+	is.NoErr(h.CheckAccount(t.Context(), a.Id))
+	wants(t, h.CheckAccount(t.Context(), "ajenone"), codes.NotFound, "Service account ajenone not found")
 
 	m, updated := done(t, &pb.UpdateServiceAccountMetadata{}, &pb.ServiceAccount{})(h.accounts.Update(dev(t), &pb.UpdateServiceAccountRequest{
 		ServiceAccountId: a.Id, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"description"}}, Name: "ignored",

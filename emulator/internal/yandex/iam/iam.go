@@ -146,6 +146,12 @@ func (s *Service) Contents(folderID string) []string {
 	return out
 }
 
+// CheckAccount answers NOT_FOUND for an id that no service account has.
+func (s *Service) CheckAccount(_ context.Context, id string) error {
+	_, err := s.accounts.Get(id)
+	return err
+}
+
 func (s *Service) now() time.Time { return s.o.Store.Now().AsTime() }
 
 // space is where names of service accounts are unique: the cloud.
