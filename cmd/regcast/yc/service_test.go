@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/matryer/is"
+	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
 	registry "github.com/yandex-cloud/go-genproto/yandex/cloud/containerregistry/v1"
 	iam "github.com/yandex-cloud/go-genproto/yandex/cloud/iam/v1"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/iam/v1/awscompatibility"
@@ -151,6 +152,19 @@ func TestBindings(t *testing.T) {
 		`{"action":"ADD","access_binding":{"role_id":"functions.functionInvoker","subject":{"id":"allUsers","type":"system"}}}`)
 	delta("deny-unauthenticated-invoke fn",
 		`{"action":"REMOVE","access_binding":{"role_id":"functions.functionInvoker","subject":{"id":"allUsers","type":"system"}}}`)
+	c.answer["FunctionService.ListAccessBindings"] = func(proto.Message) (proto.Message, error) {
+		return &access.ListAccessBindingsResponse{AccessBindings: []*access.AccessBinding{
+			{RoleId: "viewer", Subject: &access.Subject{Id: "aje1", Type: "serviceAccount"}},
+		}}, nil
+	}
+	is.Equal(c.ok(t, "serverless function list-access-bindings fn"), `+---------+----------------+------------+
+| ROLE ID |  SUBJECT TYPE  | SUBJECT ID |
++---------+----------------+------------+
+| viewer  | serviceAccount | aje1       |
++---------+----------------+------------+
+
+`)
+	is.Equal(c.sent(t, "FunctionService.ListAccessBindings"), `{"resource_id":"d4e1","page_size":"1000"}`)
 	c.ok(t, "serverless function set-access-bindings fn -y --access-binding role=a,subject=group:g --access-binding role=b,service-account-id=aje1")
 	is.Equal(c.sent(t, "FunctionService.SetAccessBindings"), `{"resource_id":"d4e1","access_bindings":[{"role_id":"a","subject":{"id":"g","type":"group"}},`+
 		`{"role_id":"b","subject":{"id":"aje1","type":"serviceAccount"}}]}`)
@@ -240,6 +254,9 @@ func TestFunction(t *testing.T) {
 	c.ok(t, "serverless function version set-tag d4e2 --tag prod")
 	is.Equal(c.sent(t, "FunctionService.SetTag"), `{"function_version_id":"d4e2","tag":"prod"}`)
 	c.ok(t, "serverless function version remove-tag d4e2 --tag prod")
+	c.answer["FunctionService.GetVersionByTag"] = func(proto.Message) (proto.Message, error) { return &functions.Version{Id: "d4e2"}, nil }
+	is.Equal(c.ok(t, "serverless function version get-by-tag --function-name fn"), "id: d4e2\n")
+	is.Equal(c.sent(t, "FunctionService.GetVersionByTag"), `{"function_id":"id000000000000000001","tag":"$latest"}`)
 	c.answer["FunctionService.ListRuntimes"] = func(proto.Message) (proto.Message, error) {
 		return &functions.ListRuntimesResponse{Runtimes: []string{"golang123"}}, nil
 	}
