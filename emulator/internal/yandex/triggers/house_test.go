@@ -235,9 +235,10 @@ func (h *house) frame(c *websocket.Conn) string {
 	return string(data)
 }
 
-// arrives waits for an event on a socket.
-func (h *house) arrives(e events.Event, c *websocket.Conn) {
+// arrives has a tag attached and waits for the event on a socket.
+func (h *house) arrives(c *websocket.Conn, tag string) {
 	h.t.Helper()
+	e := h.push(tag)
 	is.New(h.t).Equal(h.frame(c), message(e))
 }
 

@@ -29,7 +29,7 @@ func TestAV1TriggerRunsAtOnce(t *testing.T) {
 	got, err := h.v1.Get(ctx, &v1.GetTriggerRequest{TriggerId: id})
 	is.NoErr(err)
 	same(t, got, made)
-	h.arrives(h.push("1"), lobby)
+	h.arrives(lobby, "1")
 
 	// As Terraform does: without a mask.
 	moved := broadcastV1(1)
@@ -38,7 +38,7 @@ func TestAV1TriggerRunsAtOnce(t *testing.T) {
 	changed := &v1.Trigger{}
 	finished(t, op, err, "Update trigger", &v1.UpdateTriggerMetadata{}, changed)
 	same(t, changed, &v1.Trigger{Id: id, FolderId: folder, CreatedAt: made.CreatedAt, Name: "my-trigger", Rule: moved, Status: v1.Trigger_ACTIVE})
-	h.arrives(h.push("2"), room)
+	h.arrives(room, "2")
 
 	// Deep masks change what they name.
 	for _, r := range []*v1.UpdateTriggerRequest{
@@ -55,7 +55,7 @@ func TestAV1TriggerRunsAtOnce(t *testing.T) {
 	same(t, changed.Rule, want)
 	is.Equal([]string{changed.Name, changed.Description}, []string{"my-trigger", "again"})
 	h.push("other")
-	h.arrives(h.push("wanted"), lobby)
+	h.arrives(lobby, "wanted")
 
 	for range 2 { // one that is paused already stays so
 		op, err = h.v1.Pause(ctx, &v1.PauseTriggerRequest{TriggerId: id})
@@ -69,7 +69,7 @@ func TestAV1TriggerRunsAtOnce(t *testing.T) {
 		finished(t, op, err, "Resume trigger", &v1.ResumeTriggerMetadata{}, changed)
 		is.Equal(changed.Status, v1.Trigger_ACTIVE)
 	}
-	h.arrives(h.push("wanted"), lobby) // and not the one before
+	h.arrives(lobby, "wanted") // and not the one before
 
 	ops, err := h.v1.ListOperations(ctx, &v1.ListTriggerOperationsRequest{TriggerId: id, PageSize: 3})
 	is.NoErr(err)
