@@ -162,3 +162,39 @@ func TestAuthorize(t *testing.T) {
 	is.Equal(status.Convert(err).Message(), "viewer on a1s1, b1g1")
 	is.Equal(resource.CallerOf(t.Context()), resource.Caller{})
 }
+
+func TestListOperations(t *testing.T) {
+	is, s := is.New(t), newStore(nil)
+	for i := range 5 {
+		_, err := s.Done(t.Context(), "a1s1", fmt.Sprint(i), &triggers.PauseTriggerMetadata{}, &triggers.Trigger{})
+		is.NoErr(err)
+	}
+	list := func(r *triggers.ListTriggerOperationsRequest) (text, next string) {
+		t.Helper()
+		page, next, err := resource.ListOperations(s, "a1s1", r)
+		is.NoErr(err)
+		for _, op := range page {
+			text += op.Description
+		}
+		return text, next
+	}
+	page, next := list(&triggers.ListTriggerOperationsRequest{PageSize: 2})
+	is.Equal(page, "43") // the last first, also those of one moment
+	_, err := s.Done(t.Context(), "a1s1", "5", &triggers.PauseTriggerMetadata{}, &triggers.Trigger{})
+	is.NoErr(err)
+	page, next = list(&triggers.ListTriggerOperationsRequest{PageSize: 2, PageToken: next})
+	is.Equal(page, "21")
+	page, next = list(&triggers.ListTriggerOperationsRequest{PageSize: 2, PageToken: next})
+	is.Equal(page, "0")
+	is.Equal(next, "")
+	page, next = list(&triggers.ListTriggerOperationsRequest{PageSize: 1, Filter: `description IN ("4", "1")`})
+	is.Equal(page, "4")
+	page, next = list(&triggers.ListTriggerOperationsRequest{PageSize: 1, Filter: `description IN ("4", "1")`, PageToken: next})
+	is.Equal(page, "1")
+	is.Equal(next, "")
+	_, _, err = resource.ListOperations(s, "a1s1", &triggers.ListTriggerOperationsRequest{PageToken: "a1snone"})
+	wrong(t, err, "page_token")
+	_, _, err = resource.ListOperations(s, "a1s1", &triggers.ListTriggerOperationsRequest{Filter: "x"})
+	wrong(t, err, "filter")
+	is.NoErr(s.Wait(t.Context(), "a1snone")) // what is not there is not waited for
+}
