@@ -105,7 +105,7 @@ func (e *Emulator) buildGuard() error {
 	}
 	e.guard = guard.New(guard.Options{
 		Handler: e.port, Proxy: e.local(), Bundle: bundle,
-		Certificate: func(host string) *tls.Config { return e.authority.Server(host, "http/1.1") },
+		Certificate: func(host string) *tls.Config { return e.authority.Server(host, "h2", "http/1.1") },
 	})
 	return nil
 }
@@ -115,6 +115,7 @@ func (e *Emulator) buildGuard() error {
 func (e *Emulator) YandexEnv() []string {
 	env := []string{
 		"YC_ENDPOINT=" + e.host(), "YC_TOKEN=" + yandex.Token,
+		"YC_SERVICE_ACCOUNT_KEY_FILE=", // the developer's own, which the provider does not take beside a token
 		"YC_CLOUD_ID=" + e.defaults.CloudID, "YC_FOLDER_ID=" + e.defaults.FolderID,
 		"YC_TERRAFORM_INITIALIZATION_SILENCE=true", "YC_CLI_INITIALIZATION_SILENCE=true", // they would ask the real cloud for news
 		"YC_METADATA_ADDR=" + e.local(),

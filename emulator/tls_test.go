@@ -279,6 +279,8 @@ func TestYandexEnv(t *testing.T) {
 	is.Equal(env["YC_ENDPOINT"], "localhost:"+port)
 	is.True(strings.HasPrefix(env["YC_TOKEN"], "t1."))
 	is.Equal(strings.Count(env["YC_TOKEN"], "."), 2) // or it would be taken for one of OAuth
+	keyFile, told := env["YC_SERVICE_ACCOUNT_KEY_FILE"]
+	is.True(told && keyFile == "")
 	is.Equal(env["YC_CLOUD_ID"], em.Defaults().CloudID)
 	is.Equal(env["YC_FOLDER_ID"], em.Defaults().FolderID)
 	is.Equal(env["YC_METADATA_ADDR"], em.Addr())
