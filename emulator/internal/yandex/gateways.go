@@ -20,6 +20,7 @@ type GatewayDefinition struct {
 	Stopped bool
 	// ExecutionTimeout bounds a call to an integration; 0: 5 minutes.
 	ExecutionTimeout time.Duration
+	Canary           *Canary // nil: all requests have the same variables
 }
 
 const executionTimeout = 5 * time.Minute
@@ -32,11 +33,11 @@ var ErrNoGateway = errors.New("yandex: no such gateway")
 // are closed with 1001, as are all of a gateway that is stopped, and their disconnect operation is still the old one.
 // The error of a bad specification is a *FileError.
 func (c *Cloud) SetGateway(g GatewayDefinition) error {
-	spec, err := parse(g.File, g.Spec, g.Variables)
+	spec, canary, err := parseReleases(g)
 	if err != nil {
 		return err
 	}
-	h, err := c.gateways.set(g, spec)
+	h, err := c.gateways.set(g, spec, canary)
 	if err != nil {
 		return fmt.Errorf("%s: %w", g.File, err)
 	}
@@ -44,7 +45,7 @@ func (c *Cloud) SetGateway(g GatewayDefinition) error {
 	for _, w := range spec.Warnings {
 		c.warn(w)
 	}
-	for _, f := range spec.functions() {
+	for _, f := range allFunctions(spec, canary) {
 		c.warnOf(f)
 	}
 	return nil
@@ -103,34 +104,32 @@ type gatewayHandler struct {
 	id    string
 	door  *door
 	state atomic.Pointer[gatewayState] // never nil
+
+	requests atomic.Uint64 // that a canary could have had
 }
 
 // gatewayState is what a gateway is between two changes.
 type gatewayState struct {
 	spec    *Spec
+	canary  *Spec  // nil: there is none
+	weight  uint64 // of the canary, in percent
 	stopped bool
 	gone    bool // removed
 	timeout time.Duration
 }
 
-// socketPath is the path for sockets of that key; nil: it takes none.
-func (s *gatewayState) socketPath(key string) *Path {
-	if s.stopped || s.gone {
-		return nil
-	}
-	i := slices.IndexFunc(s.spec.Paths, func(p *Path) bool { return p.Key == key })
-	if i < 0 || !s.spec.Paths[i].Socket() {
-		return nil
-	}
-	return s.spec.Paths[i]
-}
-
 // set adds or changes a gateway.
-func (g *gateways) set(def GatewayDefinition, spec *Spec) (*gatewayHandler, error) {
+func (g *gateways) set(def GatewayDefinition, spec, canary *Spec) (*gatewayHandler, error) {
 	if def.ID == "" || len(def.ID) > 50 {
 		return nil, fmt.Errorf("gateway: id %s: want 1 to 50 characters", quote(def.ID))
 	}
 	state := &gatewayState{spec: spec, stopped: def.Stopped, timeout: def.ExecutionTimeout}
+	if canary != nil {
+		if def.Canary.Weight < 1 || def.Canary.Weight > 99 {
+			return nil, fmt.Errorf("gateway: canary: weight %d: want 1 to 99 percent", def.Canary.Weight)
+		}
+		state.canary, state.weight = canary, uint64(def.Canary.Weight)
+	}
 	if state.timeout <= 0 {
 		state.timeout = executionTimeout
 	}
@@ -162,7 +161,7 @@ func (g *gateways) remove(id string) *gatewayHandler {
 func (d *door) closeUnserved(h *gatewayHandler) {
 	for _, info := range d.sockets.List() {
 		id, path, _ := strings.Cut(info.Path, "/")
-		if id == h.id && h.state.Load().socketPath("/"+path) == nil {
+		if id == h.id && h.state.Load().socketPath("/"+path, stableRelease) == nil {
 			d.leave(info.ID)
 		}
 	}

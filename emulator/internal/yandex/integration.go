@@ -66,6 +66,7 @@ type call struct {
 	function   *Function // the one that is called, if one is
 	authorizer map[string]any
 	gateway    string
+	release    string // "stable" or "canary"
 	resource   string // the path key
 	socket     *occasion
 	method     string

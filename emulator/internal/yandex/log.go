@@ -23,7 +23,7 @@ func (h *gatewayHandler) log(c call, a answer, began time.Time, err error) {
 	}
 	now := h.door.clock.Now()
 	e := GatewayLog{GatewayID: h.id, At: now, Level: "INFO", Fields: map[string]any{
-		"release": "stable", "request_id": c.id, "method": c.method, "path": c.pathOnly(),
+		"release": c.release, "request_id": c.id, "method": c.method, "path": c.pathOnly(),
 		"duration_seconds": now.Sub(began).Seconds(), "response_length_bytes": len(a.body),
 	}}
 	what := c.method

@@ -21,7 +21,7 @@ type socket struct {
 }
 
 // connect runs the connect integration and lets the client in if that answers 2xx.
-func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *Path, values map[string]string) {
+func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *Path, release string, values map[string]string) {
 	if bad := h.door.sockets.Check(r); bad != nil {
 		for name, v := range bad.Header {
 			w.Header()[name] = v
@@ -36,6 +36,7 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 	}
 	now := h.door.clock.Now().UnixMilli()
 	s := &socket{gateway: h, path: path, id: id, call: h.call(r, path, nil, values), opened: make(chan struct{})}
+	s.call.release = release
 	s.call.header = r.Header.Clone()
 	s.call.header.Set(headerConnectionID, id)
 	s.call.header.Set(headerConnectedAt, strconv.FormatInt(now, 10))
@@ -58,13 +59,16 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 		Message:     s.message,
 		Closed:      s.closed,
 	}
+	if release == canaryRelease {
+		accepted.Header[headerRelease] = []string{release}
+	}
 	if err := h.door.sockets.Accept(w, r, accepted); err != nil {
 		s.note(events.StepClosed, fmt.Sprintf("%s was not let in: %v", id, err), nil)
 		return
 	}
 	s.note(StepOpened, id+" connected", nil)
 	close(s.opened)
-	if h.state.Load().socketPath(path.Key) == nil { // the gateway was changed meanwhile
+	if h.state.Load().socketPath(path.Key, release) == nil { // the gateway was changed meanwhile
 		h.door.leave(id)
 	}
 }
@@ -139,7 +143,7 @@ func (s *socket) about(event, method string, op *Operation) (call, error) {
 
 // served is the path as the gateway's specification has it now, else as it was last.
 func (s *socket) served() *Path {
-	if p := s.gateway.state.Load().socketPath(s.path.Key); p != nil {
+	if p := s.gateway.state.Load().socketPath(s.path.Key, s.call.release); p != nil {
 		return p
 	}
 	return s.path

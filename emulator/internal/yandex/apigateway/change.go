@@ -3,6 +3,7 @@ package apigateway
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -107,9 +108,11 @@ func (s *Service) check(it item) error {
 	if d := g.ExecutionTimeout.AsDuration(); d < 0 || d > 10*time.Minute {
 		refuse("execution_timeout", "got %v, want 0s to 600s", d)
 	}
-	for name, v := range g.Variables {
-		if v.GetVariableValue() == nil {
-			refuse("variables."+name, "got nothing, want one of string_value, int_value, double_value, bool_value")
+	for field, all := range map[string]map[string]*pb.VariableInput{"variables.": g.Variables, "canary.variables.": g.Canary.GetVariables()} {
+		for name, v := range all {
+			if v.GetVariableValue() == nil {
+				refuse(field+name, "got nothing, want one of string_value, int_value, double_value, bool_value")
+			}
 		}
 	}
 	if n := len(it.Extra); n == 0 {
@@ -117,16 +120,31 @@ func (s *Service) check(it item) error {
 	} else if n > maxSpec {
 		refuse(specField, "got %d bytes, want at most %d", n, maxSpec)
 	}
-	switch {
-	case len(wrong) > 0:
+	if c := g.Canary; c != nil && (c.Weight < 1 || c.Weight > 99) {
+		refuse("canary.weight", "got %d, want 1 to 99 percent", c.Weight)
+	}
+	if len(wrong) > 0 {
 		return resource.InvalidFields(wrong...)
-	case g.Canary != nil:
-		return status.Error(codes.Unimplemented, "not emulated: canary; want a gateway without one, and another gateway to try the release")
 	}
 	if _, err := yandex.CheckSpec(specField, it.Extra, variables(g.Variables)); err != nil {
 		return violations(err)
 	}
+	if c := canary(g); c != nil {
+		if _, err := yandex.CheckSpec(specField, it.Extra, c.Variables); err != nil {
+			return violations(err)
+		}
+	}
 	return nil
+}
+
+// canary is a gateway's canary, its variables in the place of the gateway's.
+func canary(g *pb.ApiGateway) *yandex.Canary {
+	if g.Canary == nil {
+		return nil
+	}
+	all := variables(g.Variables)
+	maps.Copy(all, variables(g.Canary.Variables))
+	return &yandex.Canary{Weight: int(g.Canary.Weight), Variables: all}
 }
 
 // variables writes the values of variables as they stand in specifications.

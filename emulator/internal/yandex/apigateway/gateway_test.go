@@ -2,6 +2,7 @@ package apigateway_test
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,8 @@ func TestAGatewayFromItsCreationToItsEnd(t *testing.T) {
 	op, err := h.Stop(t.Context(), &pb.StopApiGatewayRequest{ApiGatewayId: g.Id})
 	ended[*emptypb.Empty](t, op, err, ofGateways+"StopApiGatewayMetadata")
 	is.Equal(closed(t, c), websocket.StatusGoingAway)
+	_, err = h.Stop(t.Context(), &pb.StopApiGatewayRequest{ApiGatewayId: g.Id}) // it is
+	is.NoErr(err)
 	code, _ := h.page(t, "/gw/"+g.Id+"/chat", "")
 	is.True(code >= 400)
 	got, err = h.Get(t.Context(), &pb.GetApiGatewayRequest{ApiGatewayId: g.Id})
@@ -171,9 +174,8 @@ func TestWhatNoGatewayCanBe(t *testing.T) {
 		"timeout":      {func(r *pb.CreateApiGatewayRequest) { r.ExecutionTimeout = durationpb.New(601 * time.Second) }, codes.InvalidArgument, "execution_timeout", ""},
 		"empty value": {func(r *pb.CreateApiGatewayRequest) { r.Variables = map[string]*pb.VariableInput{"a": {}} }, codes.InvalidArgument,
 			"variables.a", "want one of string_value"},
-		"canary": {func(r *pb.CreateApiGatewayRequest) {
-			r.Canary = &pb.Canary{Weight: 10, Variables: map[string]*pb.VariableInput{"a": {VariableValue: &pb.VariableInput_IntValue{IntValue: 1}}}}
-		}, codes.Unimplemented, "", ""},
+		"canary":   {canary(100, "a"), codes.InvalidArgument, "canary.weight", "1"},
+		"canary's": {canary(10, ""), codes.InvalidArgument, "canary.variables", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
@@ -202,6 +204,50 @@ func TestWhatNoGatewayCanBe(t *testing.T) {
 func with(spec string) func(*pb.CreateApiGatewayRequest) {
 	return func(r *pb.CreateApiGatewayRequest) {
 		r.Spec = &pb.CreateApiGatewayRequest_OpenapiSpec{OpenapiSpec: spec}
+	}
+}
+
+func canary(weight int64, who string) func(*pb.CreateApiGatewayRequest) {
+	return func(r *pb.CreateApiGatewayRequest) {
+		r.Canary = &pb.Canary{Weight: weight}
+		if who != "" {
+			r.Canary.Variables = map[string]*pb.VariableInput{"who": {VariableValue: &pb.VariableInput_StringValue{StringValue: who}}}
+		}
+	}
+}
+
+func TestACanaryHasItsShareOfTheRequests(t *testing.T) {
+	is := is.New(t)
+	values := journal.NewMemory(journal.MemoryOptions{})
+	h := open(t, values)
+	text := strings.ReplaceAll(chat, "chat's page", "${var.who} ${var.n}") + "x-yc-apigateway: {variables: {who: {enum: [old, new]}, n: {default: 1}}}\n"
+	r := &pb.CreateApiGatewayRequest{FolderId: "folder", Variables: map[string]*pb.VariableInput{
+		"who": {VariableValue: &pb.VariableInput_StringValue{StringValue: "old"}}, "n": {VariableValue: &pb.VariableInput_IntValue{IntValue: 2}}}}
+	with(text)(r)
+	canary(30, "none")(r)
+	_, err := h.Create(t.Context(), r)
+	is.Equal(status.Code(err), codes.InvalidArgument) // its values are checked too
+	canary(30, "new")(r)
+	op, err := h.Create(t.Context(), r)
+	g := ended[*pb.ApiGateway](t, op, err, ofGateways+"CreateApiGatewayMetadata")
+	is.True(proto.Equal(g.Canary, r.Canary))
+	h.close()
+	h = open(t, values)
+	got := make(map[string]int)
+	for range 20 {
+		res, err := h.server.Client().Get(h.server.URL + "/gw/" + g.Id + "/chat")
+		is.NoErr(err)
+		page, err := io.ReadAll(res.Body)
+		is.NoErr(err)
+		is.NoErr(res.Body.Close())
+		got[string(page)+" "+res.Header.Get("x-yc-apigateway-release")]++
+	}
+	is.Equal(got, map[string]int{"old 2 ": 14, "new 2 canary": 6})
+	op, err = h.Update(t.Context(), &pb.UpdateApiGatewayRequest{ApiGatewayId: g.Id, UpdateMask: mask("canary")})
+	is.True(ended[*pb.ApiGateway](t, op, err, ofGateways+"UpdateApiGatewayMetadata").Canary == nil)
+	for range 20 {
+		_, page := h.page(t, "/gw/"+g.Id+"/chat", "")
+		is.Equal(page, "old 2")
 	}
 }
 

@@ -104,7 +104,7 @@ func (s *Service) run(it item) error {
 	g := it.Message
 	err := s.Runner.SetGateway(yandex.GatewayDefinition{
 		ID: g.Id, File: called(it), Spec: it.Extra, Variables: variables(g.Variables),
-		Stopped: g.Status == pb.ApiGateway_STOPPED, ExecutionTimeout: g.ExecutionTimeout.AsDuration(),
+		Stopped: g.Status == pb.ApiGateway_STOPPED, ExecutionTimeout: g.ExecutionTimeout.AsDuration(), Canary: canary(g),
 	})
 	s.broken[g.Id] = err != nil
 	s.routes.set(proto.CloneOf(g))
