@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/matryer/is"
 
+	"github.com/regcast/regcast/emulator/internal/gateway"
 	"github.com/regcast/regcast/emulator/internal/yandex"
 )
 
@@ -174,7 +175,7 @@ func TestWhatComesBackFromAnHTTPIntegration(t *testing.T) {
 			w.Header().Set("Connection", "close")
 			responds(418, "image/x", "\xff\x00")(w, r)
 		}, 418, http.Header{"X-Two": {"1", "2"}, "Www-Authenticate": {"Basic"}, "Via": {"me"}, "Set-Cookie": {"a=b"}, "Content-Type": {"image/x"}, "Connection": nil}, "\xff\x00"},
-		{"a redirection is the client's", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://example.org/", 307) }, 307,
+		{"a redirection is the client's", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://example.org/", http.StatusTemporaryRedirect) }, 307,
 			http.Header{"Location": {"http://example.org/"}}, "<a href=\"http://example.org/\">Temporary Redirect</a>.\n\n"},
 		{"packed stays packed", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
@@ -385,4 +386,55 @@ func TestInward(t *testing.T) {
 		"yandexcloud.net.evil.example": false, "notyandexcloud.net": false, "example.com": false} {
 		is.Equal(yandex.Emulated(host), want)
 	}
+}
+
+// target is a transport that remembers the URL it was sent to.
+type target struct{ url *url.URL }
+
+func (to *target) RoundTrip(r *http.Request) (*http.Response, error) {
+	to.url = r.URL
+	return httptest.NewRecorder().Result(), nil
+}
+
+// Whatever a client puts into a parameter stays where the specification has the parameter.
+func FuzzURL(f *testing.F) {
+	room := gateway.New(gateway.Options{})
+	f.Cleanup(func() { _ = room.Close(context.Background()) })
+	to := &target{}
+	cloud := yandex.New(yandex.Options{Gateway: room, Transport: to})
+	spec := `{openapi: 3.0.0, paths: {'/{one}/{rest+}': {get: {parameters: [{name: one, in: path}, {name: rest, in: path}, {name: q, in: query}],
+x-yc-apigateway-integration: {type: http, url: 'http://example.com/a/{one}/{rest}?q={q}'}}}}}`
+	if err := cloud.AddSpec(mine, "s", []byte(spec)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add("a b", "c/d", "e&f=g")
+	f.Add("../..", "?x#y", "{one}")
+	f.Add("@evil.example", "//", "%")
+	f.Fuzz(func(t *testing.T, one, rest, q string) {
+		to.url = nil
+		path := "/" + url.PathEscape(one) + "/" + strings.ReplaceAll(url.PathEscape(rest), "%2F", "/")
+		r := httptest.NewRequest("GET", "/", nil)
+		r.URL = &url.URL{Path: "/" + one + "/" + rest, RawPath: path, RawQuery: url.Values{"q": {q}}.Encode()}
+		w := httptest.NewRecorder()
+		cloud.ServeGateway(w, r, mine)
+		if w.Code == http.StatusNotFound && (one == "" || rest == "" || strings.HasPrefix(rest, "/") || strings.HasSuffix(rest, "/")) {
+			return
+		}
+		switch {
+		case to.url == nil:
+			t.Fatalf("%q was answered %d %s", path, w.Code, w.Body)
+		case to.url.Host != "example.com":
+			t.Fatalf("got the host %s", to.url.Host)
+		case to.url.Query().Get("q") != q:
+			t.Fatalf("%q became %q", q, to.url.RawQuery)
+		}
+		parts := strings.SplitN(to.url.EscapedPath(), "/", 4)
+		gotOne, err := url.PathUnescape(parts[2])
+		if err != nil || gotOne != one {
+			t.Fatalf("%q became %q", one, parts[2])
+		}
+		if gotRest, err := url.PathUnescape(parts[3]); err != nil || gotRest != rest && gotRest+"/" != rest {
+			t.Fatalf("%q became %q", rest, parts[3])
+		}
+	})
 }
