@@ -2,6 +2,8 @@ package iam_test
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,6 +105,22 @@ func TestBindingsOnAnAccount(t *testing.T) {
 	is.Equal(result.EffectiveDeltas[0].Action, access.AccessBindingAction_REMOVE)
 	_, err = h.accounts.ListAccessBindings(dev(t), &access.ListAccessBindingsRequest{ResourceId: "ajenone"})
 	wants(t, err, codes.NotFound, "ajenone")
+}
+
+// Of those who take a name at once one gets it.
+func TestANameIsTakenOnce(t *testing.T) {
+	h := open(t, nil, nil)
+	var all sync.WaitGroup
+	var got atomic.Int32
+	for range 8 {
+		all.Go(func() {
+			if _, err := h.accounts.Create(dev(t), &pb.CreateServiceAccountRequest{FolderId: folderID, Name: "robot"}); err == nil {
+				got.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	is.New(t).Equal(got.Load(), int32(1))
 }
 
 // An account that is suspended, has expired or is not there acts in no role and gets no token.

@@ -209,3 +209,26 @@ func TestIDs(t *testing.T) {
 	_, err = empty.NewID("a1s")
 	is.Equal(status.Code(err), codes.Internal)
 }
+
+// Names of values, and what they hold, are the journal's own: on disk as in memory.
+func TestResourcesSurviveOnDisk(t *testing.T) {
+	is, dir := is.New(t), t.TempDir()
+	opened := func(do func(*resource.Collection[*triggers.Trigger])) {
+		j, err := journal.OpenStream(t.Context(), journal.StreamOptions{Dir: dir})
+		is.NoErr(err)
+		do(openTriggers(t, j))
+		is.NoErr(j.Close())
+	}
+	odd := "An id_with/everything.in*it>"
+	opened(func(c *resource.Collection[*triggers.Trigger]) {
+		c.DeclareDefault(item{Message: made("a1sdefault", "", "", 0)})
+		put(t, c, made("a1s1", "", "one", 1), made(odd, "", "", 2), made("a1s2", "", "", 3))
+		is.NoErr(c.Delete(t.Context(), "a1s2"))
+		is.NoErr(c.Delete(t.Context(), "a1sdefault"))
+	})
+	opened(func(c *resource.Collection[*triggers.Trigger]) {
+		is.Equal(ids(c.Messages(nil)), []string{"a1s1", odd})
+		_, there := c.DeclareDefault(item{Message: made("a1sdefault", "", "", 0)})
+		is.True(!there)
+	})
+}
