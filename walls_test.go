@@ -55,7 +55,8 @@ var own = map[string][]string{
 	"emulator": {"events", "events/yandex", "events/ecr", "emulator/internal/aws", "emulator/internal/authority", "emulator/internal/port",
 		"emulator/internal/guard", "emulator/internal/queue", "emulator/internal/runner",
 		"emulator/internal/template", "emulator/internal/dynamodb", "emulator/internal/clock", "emulator/internal/journal", "emulator/internal/registry",
-		"emulator/internal/trigger", "emulator/internal/gateway", "emulator/internal/yandex"},
+		"emulator/internal/trigger", "emulator/internal/gateway", "emulator/internal/yandex", "emulator/internal/yandex/control",
+		"emulator/internal/yandex/containers", "emulator/internal/yandex/functions"},
 	"emulator/emulatortest": {"events", "events/yandex", "emulator", "emulator/internal/clock"},
 	// What the tests run as functions.
 	"emulator/testdata/errand": {},

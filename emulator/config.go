@@ -39,6 +39,8 @@ type Config struct {
 	Template *Template
 	// CloudFunctions are functions of Yandex Cloud, for triggers and gateways to invoke.
 	CloudFunctions []CloudFunction
+	// Containers are Serverless Containers of Yandex Cloud that run elsewhere on this machine.
+	Containers []Container
 	// Functions run in this process, by the logical id in the template or the id in Yandex Cloud: in the place of the function that is
 	// defined under that name, or as a function of their own that a trigger or gateway of Yandex Cloud may invoke.
 	Functions map[string]Function
@@ -53,7 +55,8 @@ type Config struct {
 	Debug []string
 	// FunctionLog gets every line that functions and their environments log. Nil: nobody does.
 	FunctionLog func(function, line string)
-	// StrictAuth checks the signatures of requests to AWS's APIs, and what the functions' policies let them do.
+	// StrictAuth checks the signatures of requests to AWS's APIs and the tokens of those to Yandex Cloud's, and what policies and roles
+	// let everybody do.
 	StrictAuth bool
 	// LazyTTL leaves expired items of DynamoDB tables readable, as the cloud may for days. Otherwise they vanish at once.
 	LazyTTL bool
@@ -99,6 +102,12 @@ type CloudFunction struct {
 	Env     map[string]string
 	Memory  int           // MB. 0: 128
 	Timeout time.Duration // 0: 3 s
+}
+
+// Container is a Serverless Container of Yandex Cloud that somebody else runs: images are not emulated.
+type Container struct {
+	ID  string
+	URL string // where its requests go, "http://127.0.0.1:9000"
 }
 
 // Function is a function in this process; lambda.Handler of aws-lambda-go is one.

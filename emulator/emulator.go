@@ -33,6 +33,7 @@ import (
 	"github.com/regcast/regcast/emulator/internal/template"
 	"github.com/regcast/regcast/emulator/internal/trigger"
 	"github.com/regcast/regcast/emulator/internal/yandex"
+	"github.com/regcast/regcast/emulator/internal/yandex/control"
 	"github.com/regcast/regcast/events"
 )
 
@@ -56,6 +57,8 @@ type Emulator struct {
 	triggers  *trigger.Engine
 	gateway   *gateway.Gateway
 	cloud     *yandex.Cloud
+	control   *control.Plane  // of the cloud
+	outward   *http.Transport // what its gateways call
 
 	// Functions and what they call.
 	runner *runner.Runner
@@ -63,8 +66,6 @@ type Emulator struct {
 	tables *dynamodb.DB
 	sqs    *aws.SQS
 	guard  *guard.Guard
-	// cloudFunctions says that there are functions of Yandex Cloud.
-	cloudFunctions bool
 	// Nil without a template.
 	plan    *template.Plan
 	stack   *aws.Stack
@@ -135,20 +136,12 @@ func (e *Emulator) build(cfg Config) (err error) {
 		}
 	}
 	e.gateway = gateway.New(gateway.Options{Clock: e.clock, Origins: cfg.AllowOrigins})
-	ids := functionIDs(cfg)
-	e.cloudFunctions = len(ids) > 0
-	e.cloud = yandex.New(yandex.Options{
-		Gateway: e.gateway, Clock: e.clock, Note: e.note, Warn: e.warn, TagOnCreateImage: cfg.TagOnCreateImage,
-		Invoke: func(ctx context.Context, function string, q runner.Request) (runner.Response, error) {
-			return e.runner.Invoke(ctx, function, q)
-		},
-		Functions: func() []string { return ids }, DeadLetter: e.deadLetter, Context: e.patience, Closing: e.streams.Done(),
-	})
+	e.outward = yandex.NewTransport()
+	e.cloud = yandex.New(e.cloudOptions(cfg))
 	if err := e.readTemplate(cfg); err != nil {
 		return err
 	}
-	triggers, err := e.define(cfg)
-	if err != nil {
+	if err := declared(cfg).Check(); err != nil {
 		return err
 	}
 	if e.listener, err = listen(cfg); err != nil {
@@ -175,16 +168,22 @@ func (e *Emulator) build(cfg Config) (err error) {
 		return err
 	}
 	e.published.Store(e.cursor.Behind())
+	e.triggers = trigger.New(trigger.Options{Clock: e.clock, Next: e.nextRecord, Done: e.recordDone, Note: e.note})
 	e.port = e.handler()
 	if err := e.buildFunctions(cfg); err != nil {
+		return err
+	}
+	if err := e.buildControl(cfg); err != nil {
 		return err
 	}
 	rules, err := e.defineFunctions(e.running, cfg)
 	if err != nil {
 		return err
 	}
-	e.triggers = trigger.New(trigger.Options{Clock: e.clock, Next: e.nextRecord, Done: e.recordDone, Note: e.note})
-	for _, t := range append(triggers, rules...) {
+	if err := e.control.Declare(e.running, declared(cfg)); err != nil {
+		return err
+	}
+	for _, t := range rules {
 		if err := e.triggers.Set(t); err != nil {
 			return err
 		}
@@ -201,32 +200,6 @@ func (e *Emulator) build(cfg Config) (err error) {
 	e.background.Go(e.runTriggers)
 	e.background.Go(e.runSnapshots)
 	return nil
-}
-
-// define reads the gateways and triggers of the configuration, and adds the default ones where nothing takes their place.
-func (e *Emulator) define(cfg Config) ([]trigger.Trigger, error) {
-	var errs []error
-	for _, g := range cfg.Gateways {
-		id := g.ID
-		if id == "" {
-			id = yandex.GatewayIDFor(g.Name)
-		}
-		errs = append(errs, e.cloud.AddSpec(id, g.Name, g.Data))
-	}
-	errs = append(errs, e.cloud.AddDefaultGateway())
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	if len(cfg.Triggers) == 0 {
-		return e.cloud.DefaultTriggers()
-	}
-	var triggers []trigger.Trigger
-	for _, f := range cfg.Triggers {
-		ts, err := e.cloud.Triggers(f.Name, f.Data)
-		errs = append(errs, err)
-		triggers = append(triggers, ts...)
-	}
-	return triggers, errors.Join(errs...)
 }
 
 func listen(cfg Config) (net.Listener, error) {
@@ -357,6 +330,12 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 	}
 	if e.guard != nil {
 		late(e.guard.Close(ctx))
+	}
+	if e.control != nil {
+		late(e.control.Close(ctx))
+	}
+	if e.outward != nil {
+		e.outward.CloseIdleConnections()
 	}
 	if e.server != nil {
 		late(e.server.Shutdown(ctx))

@@ -78,6 +78,9 @@ func (f *folder) queues() string   { return filepath.Join(f.path, "queues") }
 // functions is where functions are built. Nothing in it outlives the process.
 func (f *folder) functions() string { return filepath.Join(f.path, "functions") }
 
+// sources is where the sources of functions are that clients have sent.
+func (f *folder) sources() string { return filepath.Join(f.path, "sources") }
+
 func (f *folder) close() error {
 	if f.mark == nil {
 		return nil

@@ -65,6 +65,9 @@ func (e *Emulator) functionName(id string) string {
 			}
 		}
 	}
+	if name, _, err := e.control.Resolve(id, ""); err == nil {
+		return name
+	}
 	return id
 }
 
@@ -76,6 +79,9 @@ func (e *Emulator) functionID(name string) string {
 				return f.LogicalID
 			}
 		}
+	}
+	if id, ok := e.control.FunctionOf(name); ok {
+		return id
 	}
 	return name
 }
@@ -110,7 +116,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	if err = errors.Join(os.RemoveAll(e.folder.functions()), os.MkdirAll(e.folder.functions(), 0o755)); err != nil {
 		return err
 	}
-	if e.plan != nil || len(cfg.CloudFunctions) > 0 { // others have no process to guard
+	if e.local() != "" { // else there is no process to guard
 		if err = e.buildGuard(); err != nil {
 			return err
 		}
@@ -126,7 +132,10 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 			e.note(s)
 			log(e.functionID(s.Who), "regcast: "+s.Text) // a broken build, a debugger that waits: who watches the log must know
 		},
-		Log: func(function string, line []byte) { log(e.functionID(function), string(line)) },
+		Log: func(function string, line []byte) {
+			log(e.functionID(function), string(line))
+			e.control.LogFunction(function, line)
+		},
 	})
 	if e.plan == nil {
 		return nil
@@ -280,18 +289,6 @@ func checkDebug(cfg Config, fs map[string]runner.Function) error {
 		}
 	}
 	return nil
-}
-
-// functionIDs lists what Yandex Cloud's triggers and gateways may invoke.
-func functionIDs(cfg Config) []string {
-	ids := slices.Collect(maps.Keys(cfg.Functions))
-	for _, f := range cfg.CloudFunctions {
-		if !slices.Contains(ids, f.ID) {
-			ids = append(ids, f.ID)
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // deadLetter puts what a trigger of Yandex Cloud has given up into a queue that is made with its first message.

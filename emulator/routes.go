@@ -46,6 +46,9 @@ func serve(door *requests, h http.HandlerFunc, w http.ResponseWriter, r *http.Re
 // is none.
 func (e *Emulator) called(r *http.Request) http.HandlerFunc {
 	path, target := r.URL.Path, r.Header.Get("X-Amz-Target")
+	if _, isGateway := e.gatewayOf(r.Host); isGateway {
+		return nil
+	}
 	switch {
 	case strings.HasPrefix(target, aws.TablesTarget):
 		if e.aws != nil {
@@ -63,8 +66,12 @@ func (e *Emulator) called(r *http.Request) http.HandlerFunc {
 		return e.cloud.ServeConnections
 	case strings.HasPrefix(path, "/computeMetadata/"):
 		return e.cloud.ServeMetadata
-	case strings.HasPrefix(path, yandex.FunctionsPath) && e.cloudFunctions:
+	case e.control.Claims(r):
+		return e.control.ServeHTTP
+	case strings.HasPrefix(path, yandex.FunctionsPath) && len(e.control.Functions()) > 0:
 		return e.cloud.ServeFunctions
+	case strings.HasPrefix(path, yandex.ContainersPath) && e.control.HasContainers():
+		return e.cloud.ServeContainers
 	case hostOf(r) == "functions.yandexcloud.net":
 		return func(w http.ResponseWriter, r *http.Request) {
 			r = r.Clone(r.Context())
@@ -91,7 +98,7 @@ func (e *Emulator) called(r *http.Request) http.HandlerFunc {
 // the default gateway, so that ws://localhost:8080/ws just works.
 func (e *Emulator) asked(api http.Handler, r *http.Request) http.HandlerFunc {
 	path := r.URL.Path
-	if id, isGateway := gatewayOf(r.Host); isGateway {
+	if id, isGateway := e.gatewayOf(r.Host); isGateway {
 		return e.gatewayHandler(id)
 	}
 	switch {
@@ -142,9 +149,12 @@ func (e *Emulator) notEmulated(w http.ResponseWriter, r *http.Request, service s
 	_ = xml.NewEncoder(w).Encode(inXML) // the client has gone
 }
 
-// gatewayOf returns the gateway id in a host name.
-func gatewayOf(hostport string) (id string, ok bool) {
-	return strings.CutSuffix(strings.ToLower(withoutPort(hostport)), gatewayDomain)
+// gatewayOf returns the gateway of a host: the id in its name, or the one that a client has attached the domain to.
+func (e *Emulator) gatewayOf(hostport string) (id string, ok bool) {
+	if id, ok = strings.CutSuffix(strings.ToLower(withoutPort(hostport)), gatewayDomain); ok {
+		return id, true
+	}
+	return e.control.GatewayFor(hostport)
 }
 
 func hostOf(r *http.Request) string { return withoutPort(r.Host) }

@@ -12,6 +12,7 @@ const (
 	RegistryID       = "crpregcastregistry00"
 	GatewayID        = "d5dregcastgateway000"
 	ServiceAccountID = "ajeregcastaccount000"
+	OrganizationID   = "bpfregcastorg0000000"
 	TriggerID        = "a1sregcasttrigger000"
 
 	TriggerName = "regcast-default"

@@ -175,7 +175,9 @@ func TestWhatComesBackFromAnHTTPIntegration(t *testing.T) {
 			w.Header().Set("Connection", "close")
 			responds(418, "image/x", "\xff\x00")(w, r)
 		}, 418, http.Header{"X-Two": {"1", "2"}, "Www-Authenticate": {"Basic"}, "Via": {"me"}, "Set-Cookie": {"a=b"}, "Content-Type": {"image/x"}, "Connection": nil}, "\xff\x00"},
-		{"a redirection is the client's", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://example.org/", http.StatusTemporaryRedirect) }, 307,
+		{"a redirection is the client's", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://example.org/", http.StatusTemporaryRedirect)
+		}, 307,
 			http.Header{"Location": {"http://example.org/"}}, "<a href=\"http://example.org/\">Temporary Redirect</a>.\n\n"},
 		{"packed stays packed", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")

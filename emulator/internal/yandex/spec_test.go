@@ -171,6 +171,9 @@ func FuzzParseSpec(f *testing.F) {
 	f.Add([]byte(`{"openapi":"3.0.0","paths":{"/a":{"$ref":"#/paths/~1a"}},"security":[{}]}`))
 	f.Add([]byte("openapi: 3.0.0\npaths: {/a: {get: {x-yc-apigateway-integration: {type: cloud_functions, function_id: d4e, context: {a: [1, .nan]}}}}}"))
 	f.Add([]byte("openapi: 3.0.0\npaths: &p\n  /a: *p\n  <<: *p\n"))
+	for _, s := range []string{httpSpec, containerSpec, jwtSpec, corsSpec, variableSpec, guardedSpec} {
+		f.Add([]byte(s))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		spec, err := yandex.ParseSpec("s", data)
 		var fe *yandex.FileError
@@ -185,7 +188,8 @@ func FuzzParseSpec(f *testing.F) {
 		}
 		for _, p := range spec.Paths {
 			for _, op := range []*yandex.Operation{p.Connect, p.Message, p.Disconnect} {
-				if op != nil && ((op.Type == "dummy") != (op.Dummy != nil) || (op.Type == "cloud_functions") != (op.Function != nil)) {
+				if op != nil && ((op.Type == "dummy") != (op.Dummy != nil) || (op.Type == "cloud_functions") != (op.Function != nil) ||
+					(op.Type == "http") != (op.HTTP != nil) || (op.Type == "serverless_containers") != (op.Container != nil)) {
 					t.Fatalf("%s has an integration that cannot answer", p.Key)
 				}
 			}

@@ -14,7 +14,7 @@ func (s *Service) ListAccessBindings(ctx context.Context, r *access.ListAccessBi
 	if _, err := s.get(ctx, viewer, r.ResourceId); err != nil {
 		return nil, err
 	}
-	return s.Bindings.List(r)
+	return s.o.Bindings.List(r)
 }
 
 // SetAccessBindings replaces the bindings of a gateway.
@@ -22,10 +22,10 @@ func (s *Service) SetAccessBindings(ctx context.Context, r *access.SetAccessBind
 	if _, err := s.get(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if err := s.Bindings.Set(ctx, r.ResourceId, r.AccessBindings); err != nil {
+	if err := s.o.Bindings.Set(ctx, r.ResourceId, r.AccessBindings); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, r.ResourceId, "operation_set_access_bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Store.Done(ctx, r.ResourceId, "operation_set_access_bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
 }
 
 // UpdateAccessBindings adds bindings of a gateway and takes some away.
@@ -33,8 +33,8 @@ func (s *Service) UpdateAccessBindings(ctx context.Context, r *access.UpdateAcce
 	if _, err := s.get(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if _, err := s.Bindings.Update(ctx, r.ResourceId, r.AccessBindingDeltas); err != nil {
+	if _, err := s.o.Bindings.Update(ctx, r.ResourceId, r.AccessBindingDeltas); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, r.ResourceId, "operation_update_access_bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Store.Done(ctx, r.ResourceId, "operation_update_access_bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
 }

@@ -29,18 +29,18 @@ const (
 
 // Create keeps and runs a new gateway.
 func (s *Service) Create(ctx context.Context, r *pb.CreateApiGatewayRequest) (*operation.Operation, error) {
-	if err := s.Authorize.Check(ctx, editor, r.FolderId); err != nil {
+	if err := s.o.Authorize.Check(ctx, editor, r.FolderId); err != nil {
 		return nil, err
 	}
-	if err := s.Folder(ctx, r.FolderId); err != nil {
+	if err := s.o.Folder(ctx, r.FolderId); err != nil {
 		return nil, err
 	}
-	id, err := s.Store.NewID(idPrefix)
+	id, err := s.o.Store.NewID(idPrefix)
 	if err != nil {
 		return nil, err
 	}
 	it := item{Extra: []byte(r.GetOpenapiSpec()), Message: &pb.ApiGateway{
-		Id: id, FolderId: r.FolderId, CreatedAt: s.Store.Now(), Name: r.Name, Description: r.Description, Labels: r.Labels,
+		Id: id, FolderId: r.FolderId, CreatedAt: s.o.Store.Now(), Name: r.Name, Description: r.Description, Labels: r.Labels,
 		Status: pb.ApiGateway_ACTIVE, Connectivity: r.Connectivity, LogOptions: r.LogOptions, Variables: r.Variables, Canary: r.Canary,
 		ExecutionTimeout: r.ExecutionTimeout,
 	}}
@@ -49,7 +49,7 @@ func (s *Service) Create(ctx context.Context, r *pb.CreateApiGatewayRequest) (*o
 	if err := s.put(ctx, it); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, id, "operation_create", &pb.CreateApiGatewayMetadata{ApiGatewayId: id}, s.view(it.Message))
+	return s.o.Store.Done(ctx, id, "operation_create", &pb.CreateApiGatewayMetadata{ApiGatewayId: id}, s.view(it.Message))
 }
 
 // Update changes a gateway that runs. Sockets of paths that stay are not touched.
@@ -71,7 +71,7 @@ func (s *Service) Update(ctx context.Context, r *pb.UpdateApiGatewayRequest) (*o
 	if err := s.put(ctx, it); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, r.ApiGatewayId, "operation_update", &pb.UpdateApiGatewayMetadata{ApiGatewayId: r.ApiGatewayId}, s.view(it.Message))
+	return s.o.Store.Done(ctx, r.ApiGatewayId, "operation_update", &pb.UpdateApiGatewayMetadata{ApiGatewayId: r.ApiGatewayId}, s.view(it.Message))
 }
 
 // put checks a gateway as a client wants it, keeps and runs it. The caller holds the lock.
@@ -90,7 +90,7 @@ func (s *Service) put(ctx context.Context, it item) error {
 		return err
 	}
 	if g.Connectivity.GetNetworkId() != "" || len(g.Connectivity.GetSubnetId()) > 0 {
-		s.Warn(fmt.Sprintf("%s: not emulated: connectivity; it has this machine's network", called(it)))
+		s.o.Warn(fmt.Sprintf("%s: not emulated: connectivity; it has this machine's network", called(it)))
 	}
 	if err := s.run(it); err != nil { // it has been checked
 		return status.Errorf(codes.Internal, "API gateway %s: %v", g.Id, err)
@@ -178,15 +178,15 @@ func (s *Service) Delete(ctx context.Context, r *pb.DeleteApiGatewayRequest) (*o
 	}
 	s.routes.remove(id)
 	if !s.broken[id] {
-		if err := s.Runner.RemoveGateway(id); err != nil {
+		if err := s.o.Runner.RemoveGateway(id); err != nil {
 			return nil, status.Errorf(codes.Internal, "API gateway %s: %v", id, err)
 		}
 	}
 	delete(s.broken, id)
-	if err := s.Bindings.Forget(ctx, id); err != nil {
+	if err := s.o.Bindings.Forget(ctx, id); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, id, "operation_delete", &pb.DeleteApiGatewayMetadata{ApiGatewayId: id}, &emptypb.Empty{})
+	return s.o.Store.Done(ctx, id, "operation_delete", &pb.DeleteApiGatewayMetadata{ApiGatewayId: id}, &emptypb.Empty{})
 }
 
 // Stop closes a gateway's sockets and lets nobody in until it is resumed.
@@ -194,7 +194,7 @@ func (s *Service) Stop(ctx context.Context, r *pb.StopApiGatewayRequest) (*opera
 	if _, err := s.turn(ctx, r.ApiGatewayId, pb.ApiGateway_STOPPED); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, r.ApiGatewayId, "operation_stop", &pb.StopApiGatewayMetadata{ApiGatewayId: r.ApiGatewayId}, &emptypb.Empty{})
+	return s.o.Store.Done(ctx, r.ApiGatewayId, "operation_stop", &pb.StopApiGatewayMetadata{ApiGatewayId: r.ApiGatewayId}, &emptypb.Empty{})
 }
 
 // Resume lets clients in again.
@@ -203,7 +203,7 @@ func (s *Service) Resume(ctx context.Context, r *pb.ResumeApiGatewayRequest) (*o
 	if err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, r.ApiGatewayId, "operation_resume", &pb.ResumeApiGatewayMetadata{ApiGatewayId: r.ApiGatewayId}, g)
+	return s.o.Store.Done(ctx, r.ApiGatewayId, "operation_resume", &pb.ResumeApiGatewayMetadata{ApiGatewayId: r.ApiGatewayId}, g)
 }
 
 // turn stops a gateway or lets it go on. One that is as wanted stays so.

@@ -26,12 +26,12 @@ func (c *connections) permit(ctx context.Context, gatewayID string) error {
 	if it, err := c.service.gateways.Get(gatewayID); err == nil {
 		on = append(on, it.Message.FolderId)
 	}
-	return c.service.Authorize.Check(ctx, writer, on...)
+	return c.service.o.Authorize.Check(ctx, writer, on...)
 }
 
 // Get describes a connection.
 func (c *connections) Get(ctx context.Context, r *websocket.GetConnectionRequest) (*websocket.Connection, error) {
-	found, err := c.service.Runner.Connection(r.ConnectionId)
+	found, err := c.service.o.Runner.Connection(r.ConnectionId)
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -56,12 +56,12 @@ func (c *connections) Send(ctx context.Context, r *websocket.SendToConnectionReq
 	default:
 		return nil, resource.Invalid("type", fmt.Sprintf("got %d, want TEXT or BINARY", r.Type))
 	}
-	if found, err := c.service.Runner.Connection(r.ConnectionId); err == nil { // else Send says what is wrong, the data first
+	if found, err := c.service.o.Runner.Connection(r.ConnectionId); err == nil { // else Send says what is wrong, the data first
 		if err := c.permit(ctx, found.GatewayID); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.service.Runner.Send(r.ConnectionId, r.Data, kind); err != nil {
+	if err := c.service.o.Runner.Send(r.ConnectionId, r.Data, kind); err != nil {
 		return nil, refusal(err)
 	}
 	return &websocket.SendToConnectionResponse{}, nil
@@ -69,14 +69,14 @@ func (c *connections) Send(ctx context.Context, r *websocket.SendToConnectionReq
 
 // Disconnect closes a connection.
 func (c *connections) Disconnect(ctx context.Context, r *websocket.DisconnectRequest) (*websocket.DisconnectResponse, error) {
-	found, err := c.service.Runner.Connection(r.ConnectionId)
+	found, err := c.service.o.Runner.Connection(r.ConnectionId)
 	if err != nil {
 		return nil, refusal(err)
 	}
 	if err := c.permit(ctx, found.GatewayID); err != nil {
 		return nil, err
 	}
-	if err := c.service.Runner.Disconnect(r.ConnectionId); err != nil {
+	if err := c.service.o.Runner.Disconnect(r.ConnectionId); err != nil {
 		return nil, refusal(err)
 	}
 	return &websocket.DisconnectResponse{}, nil

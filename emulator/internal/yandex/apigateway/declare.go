@@ -22,10 +22,10 @@ func (s *Service) Declare(id, name, file string, spec []byte) error {
 	if _, err := yandex.CheckSpec(file, spec, nil); err != nil {
 		return err
 	}
-	it := declared(id, name, spec, s.Store.Now())
+	it := declared(id, name, spec, s.o.Store.Now())
 	it.File = file
 	if err := s.gateways.Free(it.Message.FolderId, name, id); err != nil {
-		s.Warn(fmt.Sprintf("%s: %v; clients that ask by name may find either", file, err))
+		s.o.Warn(fmt.Sprintf("%s: %v; clients that ask by name may find either", file, err))
 	}
 	if err := s.gateways.Declare(it); err != nil {
 		return err

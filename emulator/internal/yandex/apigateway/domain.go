@@ -31,7 +31,7 @@ func (s *Service) AddDomain(ctx context.Context, r *pb.AddDomainRequest) (*opera
 	if owner, taken := s.routes.owner(name); taken {
 		return nil, status.Errorf(codes.AlreadyExists, "Domain %s is already attached to the API gateway %s", name, owner)
 	}
-	id, err := s.Store.NewID(idPrefix)
+	id, err := s.o.Store.NewID(idPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s *Service) AddDomain(ctx context.Context, r *pb.AddDomainRequest) (*opera
 		return nil, err
 	}
 	s.routes.set(it.Message)
-	return s.Store.Done(ctx, r.ApiGatewayId, "operation_add_domain", &pb.AddDomainMetadata{
+	return s.o.Store.Done(ctx, r.ApiGatewayId, "operation_add_domain", &pb.AddDomainMetadata{
 		ApiGatewayId: r.ApiGatewayId, DomainId: id, DomainName: name, CertificateId: r.CertificateId}, &emptypb.Empty{})
 }
 
@@ -63,7 +63,7 @@ func (s *Service) RemoveDomain(ctx context.Context, r *pb.RemoveDomainRequest) (
 		return nil, err
 	}
 	s.routes.set(it.Message)
-	return s.Store.Done(ctx, r.ApiGatewayId, "operation_remove_domain",
+	return s.o.Store.Done(ctx, r.ApiGatewayId, "operation_remove_domain",
 		&pb.RemoveDomainMetadata{ApiGatewayId: r.ApiGatewayId, DomainId: r.DomainId}, &emptypb.Empty{})
 }
 

@@ -93,7 +93,7 @@ func (s *Service) LogGroupFor(gatewayID, level string) (groupID string, ok bool)
 	case *pb.LogOptions_LogGroupId:
 		return to.LogGroupId, true
 	case *pb.LogOptions_FolderId:
-		return s.LogGroup(to.FolderId), true
+		return s.o.LogGroup(to.FolderId), true
 	}
-	return s.LogGroup(g.FolderId), true
+	return s.o.LogGroup(g.FolderId), true
 }

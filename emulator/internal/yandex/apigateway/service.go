@@ -57,7 +57,7 @@ const (
 // Service is the ApiGatewayService.
 type Service struct {
 	pb.UnimplementedApiGatewayServiceServer
-	Options
+	o        Options
 	gateways *resource.Collection[*pb.ApiGateway]
 
 	mu     sync.Mutex      // round a change: reading, deciding, keeping and running
@@ -84,7 +84,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Options: o, gateways: kept, broken: make(map[string]bool)}
+	s := &Service{o: o, gateways: kept, broken: make(map[string]bool)}
 	for _, it := range kept.All(nil) {
 		if err := s.run(it); err != nil {
 			o.Warn(fmt.Sprintf("the gateway %s is kept and cannot run: %v; update or delete it", it.Message.Id, err))
@@ -102,7 +102,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // run makes what runs what is kept.
 func (s *Service) run(it item) error {
 	g := it.Message
-	err := s.Runner.SetGateway(yandex.GatewayDefinition{
+	err := s.o.Runner.SetGateway(yandex.GatewayDefinition{
 		ID: g.Id, File: called(it), Spec: it.Extra, Variables: variables(g.Variables),
 		Stopped: g.Status == pb.ApiGateway_STOPPED, ExecutionTimeout: g.ExecutionTimeout.AsDuration(), Canary: canary(g),
 	})
@@ -127,7 +127,7 @@ func called(it item) string {
 
 // view is a gateway as clients see it: what follows from where it runs is not kept.
 func (s *Service) view(g *pb.ApiGateway) *pb.ApiGateway {
-	g.Domain, g.LogGroupId = s.Domain(g.Id), s.LogGroup(g.FolderId)
+	g.Domain, g.LogGroupId = s.o.Domain(g.Id), s.o.LogGroup(g.FolderId)
 	if s.broken[g.Id] {
 		g.Status = pb.ApiGateway_ERROR
 	}
@@ -140,7 +140,7 @@ func (s *Service) get(ctx context.Context, role, id string) (item, error) {
 	if err != nil {
 		return it, status.Errorf(codes.NotFound, "API gateway %s not found", id)
 	}
-	return it, s.Authorize.Check(ctx, role, id, it.Message.FolderId)
+	return it, s.o.Authorize.Check(ctx, role, id, it.Message.FolderId)
 }
 
 // Get returns a gateway.
@@ -156,10 +156,10 @@ func (s *Service) Get(ctx context.Context, r *pb.GetApiGatewayRequest) (*pb.ApiG
 
 // List returns the gateways of a folder.
 func (s *Service) List(ctx context.Context, r *pb.ListApiGatewayRequest) (*pb.ListApiGatewayResponse, error) {
-	if err := s.Authorize.Check(ctx, viewer, r.FolderId); err != nil {
+	if err := s.o.Authorize.Check(ctx, viewer, r.FolderId); err != nil {
 		return nil, err
 	}
-	if err := s.Folder(ctx, r.FolderId); err != nil {
+	if err := s.o.Folder(ctx, r.FolderId); err != nil {
 		return nil, err
 	}
 	all := s.gateways.Messages(func(g *pb.ApiGateway) bool { return g.FolderId == r.FolderId })
@@ -177,7 +177,7 @@ func (s *Service) ListOperations(ctx context.Context, r *pb.ListOperationsReques
 	if _, err := s.get(ctx, viewer, r.ApiGatewayId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.List(s.Store.OperationsOn(r.ApiGatewayId), r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.ApiGatewayId), r)
 	return &pb.ListOperationsResponse{Operations: page, NextPageToken: next}, err
 }
 

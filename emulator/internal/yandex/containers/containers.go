@@ -118,6 +118,9 @@ func (s *Service) Target(id string) (string, error) {
 	return to, nil
 }
 
+// Any tells whether there is a container.
+func (s *Service) Any() bool { return len(s.containers.Messages(nil)) > 0 }
+
 // Chain is a container's folder, after the container itself: where roles on it are looked for.
 func (s *Service) Chain(id string) []string {
 	c, err := s.containers.Get(id)

@@ -29,10 +29,10 @@ func (s *Service) Get(ctx context.Context, r *pb.GetLogGroupRequest) (*pb.LogGro
 
 // List returns the log groups of a folder.
 func (s *Service) List(ctx context.Context, r *pb.ListLogGroupsRequest) (*pb.ListLogGroupsResponse, error) {
-	if err := s.Authorize.Check(ctx, viewer, r.FolderId); err != nil {
+	if err := s.o.Authorize.Check(ctx, viewer, r.FolderId); err != nil {
 		return nil, err
 	}
-	if err := s.Folder(ctx, r.FolderId); err != nil {
+	if err := s.o.Folder(ctx, r.FolderId); err != nil {
 		return nil, err
 	}
 	s.DefaultGroup(r.FolderId)
@@ -46,7 +46,7 @@ func (s *Service) Stats(ctx context.Context, r *pb.GetLogGroupStatsRequest) (*pb
 		return nil, err
 	}
 	out := &pb.GetLogGroupStatsResponse{LogGroupId: r.LogGroupId}
-	for _, e := range s.Log.all(r.LogGroupId) {
+	for _, e := range s.o.Log.all(r.LogGroupId) {
 		out.Records++
 		out.Bytes += int64(e.size)
 	}
@@ -59,7 +59,7 @@ func (s *Service) ListResources(ctx context.Context, r *pb.ListResourcesRequest)
 		return nil, err
 	}
 	found := make(map[string]map[string]bool)
-	for _, e := range s.Log.all(r.LogGroupId) {
+	for _, e := range s.o.Log.all(r.LogGroupId) {
 		if e.ResourceType == "" || r.Type != "" && e.ResourceType != r.Type {
 			continue
 		}
@@ -77,25 +77,25 @@ func (s *Service) ListResources(ctx context.Context, r *pb.ListResourcesRequest)
 
 // Create makes a log group.
 func (s *Service) Create(ctx context.Context, r *pb.CreateLogGroupRequest) (*operation.Operation, error) {
-	if err := s.Authorize.Check(ctx, editor, r.FolderId); err != nil {
+	if err := s.o.Authorize.Check(ctx, editor, r.FolderId); err != nil {
 		return nil, err
 	}
-	if err := s.Folder(ctx, r.FolderId); err != nil {
+	if err := s.o.Folder(ctx, r.FolderId); err != nil {
 		return nil, err
 	}
 	s.DefaultGroup(r.FolderId)
-	id, err := s.Store.NewID(idPrefix)
+	id, err := s.o.Store.NewID(idPrefix)
 	if err != nil {
 		return nil, err
 	}
-	g := &pb.LogGroup{Id: id, FolderId: r.FolderId, CloudId: yandex.CloudID, CreatedAt: s.Store.Now(), Name: r.Name, Description: r.Description,
+	g := &pb.LogGroup{Id: id, FolderId: r.FolderId, CloudId: yandex.CloudID, CreatedAt: s.o.Store.Now(), Name: r.Name, Description: r.Description,
 		Labels: r.Labels, Status: pb.LogGroup_ACTIVE, RetentionPeriod: r.RetentionPeriod, DataStream: r.DataStream}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.put(ctx, g); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, id, "Create log group", &pb.CreateLogGroupMetadata{LogGroupId: id}, g)
+	return s.o.Store.Done(ctx, id, "Create log group", &pb.CreateLogGroupMetadata{LogGroupId: id}, g)
 }
 
 // put keeps a group. The caller holds the lock.
@@ -126,7 +126,7 @@ func (s *Service) Update(ctx context.Context, r *pb.UpdateLogGroupRequest) (*ope
 	if err := s.put(ctx, g); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, g.Id, "Update log group", &pb.UpdateLogGroupMetadata{LogGroupId: g.Id}, g)
+	return s.o.Store.Done(ctx, g.Id, "Update log group", &pb.UpdateLogGroupMetadata{LogGroupId: g.Id}, g)
 }
 
 // Delete removes a log group and what is in it.
@@ -143,11 +143,11 @@ func (s *Service) Delete(ctx context.Context, r *pb.DeleteLogGroupRequest) (*ope
 	if err := s.groups.Delete(ctx, g.Id); err != nil {
 		return nil, err
 	}
-	s.Log.forget(g.Id)
-	if err := s.Bindings.Forget(ctx, g.Id); err != nil {
+	s.o.Log.forget(g.Id)
+	if err := s.o.Bindings.Forget(ctx, g.Id); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, g.Id, "Delete log group", &pb.DeleteLogGroupMetadata{LogGroupId: g.Id}, &emptypb.Empty{})
+	return s.o.Store.Done(ctx, g.Id, "Delete log group", &pb.DeleteLogGroupMetadata{LogGroupId: g.Id}, &emptypb.Empty{})
 }
 
 // ListOperations returns what was done to a group, the last first.
@@ -155,7 +155,7 @@ func (s *Service) ListOperations(ctx context.Context, r *pb.ListOperationsReques
 	if _, err := s.group(ctx, viewer, r.LogGroupId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.List(s.Store.OperationsOn(r.LogGroupId), r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.LogGroupId), r)
 	return &pb.ListOperationsResponse{Operations: page, NextPageToken: next}, err
 }
 
@@ -164,7 +164,7 @@ func (s *Service) ListAccessBindings(ctx context.Context, r *access.ListAccessBi
 	if _, err := s.group(ctx, viewer, r.ResourceId); err != nil {
 		return nil, err
 	}
-	return s.Bindings.List(r)
+	return s.o.Bindings.List(r)
 }
 
 // SetAccessBindings replaces the bindings of a group.
@@ -172,10 +172,10 @@ func (s *Service) SetAccessBindings(ctx context.Context, r *access.SetAccessBind
 	if _, err := s.group(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if err := s.Bindings.Set(ctx, r.ResourceId, r.AccessBindings); err != nil {
+	if err := s.o.Bindings.Set(ctx, r.ResourceId, r.AccessBindings); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, r.ResourceId, "Set access bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Store.Done(ctx, r.ResourceId, "Set access bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
 }
 
 // UpdateAccessBindings adds bindings of a group and takes some away.
@@ -183,8 +183,8 @@ func (s *Service) UpdateAccessBindings(ctx context.Context, r *access.UpdateAcce
 	if _, err := s.group(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if _, err := s.Bindings.Update(ctx, r.ResourceId, r.AccessBindingDeltas); err != nil {
+	if _, err := s.o.Bindings.Update(ctx, r.ResourceId, r.AccessBindingDeltas); err != nil {
 		return nil, err
 	}
-	return s.Store.Done(ctx, r.ResourceId, "Update access bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Store.Done(ctx, r.ResourceId, "Update access bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
 }

@@ -59,7 +59,7 @@ func (r *reader) Read(ctx context.Context, req *pb.ReadRequest) (*pb.ReadRespons
 	} else if at := (position{from.Time, from.Number}); at.compare(low) > 0 {
 		low = at
 	}
-	page, seen := r.service.Log.take(low, high, match, from.Back, c)
+	page, seen := r.service.o.Log.take(low, high, match, from.Back, c)
 	first, last := low, low
 	if from.Back {
 		if first = high; high.compare(endless()) < 0 {

@@ -35,7 +35,7 @@ type Options struct {
 // Service is the three services of logging.
 type Service struct {
 	pb.UnimplementedLogGroupServiceServer
-	Options
+	o      Options
 	groups *resource.Collection[*pb.LogGroup]
 
 	mu       sync.Mutex      // round a change of a group
@@ -51,7 +51,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Options: o, groups: groups, defaults: make(map[string]bool)}
+	s := &Service{o: o, groups: groups, defaults: make(map[string]bool)}
 	s.DefaultGroup(yandex.FolderID)
 	return s, nil
 }
@@ -101,5 +101,5 @@ func (s *Service) group(ctx context.Context, role, id string) (*pb.LogGroup, err
 	if err != nil {
 		return nil, status.Errorf(codes.NotFound, "Log group %s not found", id)
 	}
-	return it.Message, s.Authorize.Check(ctx, role, id, it.Message.FolderId)
+	return it.Message, s.o.Authorize.Check(ctx, role, id, it.Message.FolderId)
 }

@@ -33,7 +33,7 @@ func (i *ingester) Write(ctx context.Context, r *pb.WriteRequest) (*pb.WriteResp
 		return nil, err
 	}
 	out := &pb.WriteResponse{}
-	now := i.service.Store.Now().AsTime()
+	now := i.service.o.Store.Now().AsTime()
 	for n, e := range r.Entries {
 		at := e.Timestamp.AsTime()
 		if age := now.Sub(at); !e.Timestamp.IsValid() || age >= oldest || age <= -earliest {
@@ -46,7 +46,7 @@ func (i *ingester) Write(ctx context.Context, r *pb.WriteRequest) (*pb.WriteResp
 		}
 		payload := r.Defaults.GetJsonPayload().AsMap()
 		maps.Copy(payload, e.JsonPayload.AsMap())
-		i.service.Log.Write(Entry{
+		i.service.o.Log.Write(Entry{
 			GroupID: group, ResourceType: r.Resource.GetType(), ResourceID: r.Resource.GetId(), StreamName: cmp.Or(e.StreamName, r.Defaults.GetStreamName()),
 			Time: at, Level: cmp.Or(e.Level, r.Defaults.GetLevel()).String(), Message: e.Message, Payload: payload,
 		})
@@ -62,10 +62,10 @@ func (i *ingester) destination(ctx context.Context, d *pb.Destination) (string, 
 		_, err := s.group(ctx, writer, to.LogGroupId)
 		return to.LogGroupId, err
 	case *pb.Destination_FolderId:
-		if err := s.Authorize.Check(ctx, writer, to.FolderId); err != nil {
+		if err := s.o.Authorize.Check(ctx, writer, to.FolderId); err != nil {
 			return "", err
 		}
-		if err := s.Folder(ctx, to.FolderId); err != nil {
+		if err := s.o.Folder(ctx, to.FolderId); err != nil {
 			return "", err
 		}
 		return s.DefaultGroup(to.FolderId), nil

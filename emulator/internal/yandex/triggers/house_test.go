@@ -185,7 +185,7 @@ func (h *house) told(what string) []string {
 	return out
 }
 
-// push has a tag attached; it returns when every trigger has the event.
+// push has a tag attached; it returns when the engine reads that.
 func (h *house) push(tag string) events.Event {
 	h.t.Helper()
 	e := happened(h.t, events.TagAttached, tag)
