@@ -20,8 +20,7 @@ paths:
 
 func TestASocketStaysWithTheReleaseThatLetItIn(t *testing.T) {
 	is := is.New(t)
-	var logs []yandex.GatewayLog
-	h := build(t, releasesSpec, func(o *yandex.Options) { o.Log = func(g yandex.GatewayLog) { logs = append(logs, g) } })
+	h := build(t, releasesSpec)
 	half := yandex.GatewayDefinition{ID: mine, File: "spec.yaml", Spec: []byte(releasesSpec), Canary: &yandex.Canary{Weight: 50, Variables: map[string]string{"who": "canary"}}}
 	is.NoErr(h.cloud.SetGateway(half))
 	open := func(path string) (*websocket.Conn, string) {
