@@ -52,6 +52,7 @@ var own = map[string][]string{
 	"emulator/internal/yandex/triggers":        {"emulator/internal/trigger", "emulator/internal/yandex", "emulator/internal/yandex/resource"},
 	"emulator/internal/yandex/containerregistry": {"events/yandex", "emulator/internal/registry", "emulator/internal/yandex",
 		"emulator/internal/yandex/resource"},
+	"emulator/internal/yandex/logging": {"emulator/internal/clock", "emulator/internal/yandex", "emulator/internal/yandex/resource"},
 	"emulator/internal/yandex/control": {"emulator/internal/clock", "emulator/internal/registry", "emulator/internal/runner",
 		"emulator/internal/trigger", "emulator/internal/yandex", "emulator/internal/yandex/apigateway",
 		"emulator/internal/yandex/containerregistry", "emulator/internal/yandex/containers", "emulator/internal/yandex/functions",

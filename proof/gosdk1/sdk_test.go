@@ -156,7 +156,7 @@ func (h *house) dial(t *testing.T, gatewayID string) (*websocket.Conn, string) {
 func (h *house) push(t *testing.T, registry, repository string) {
 	t.Helper()
 	body, _ := json.Marshal(map[string]string{
-		"kind": "tag", "registry": registry, "repository": repository, "tag": "latest",
+		"kind": "tag", "registry_id": registry, "repository": repository, "tag": "latest",
 	})
 	r, err := http.Post("http://"+h.address+"/_regcast/events", "application/json", bytes.NewReader(body))
 	if err != nil {
