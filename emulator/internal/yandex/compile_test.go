@@ -42,10 +42,24 @@ func attached(registry, repository, tag string) events.Change {
 		At: time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC)}
 }
 
+// triggers reads a file and compiles what stands there, as the TriggerService does.
+func (h *house) triggers(file string, data []byte) ([]trigger.Trigger, error) {
+	h.t.Helper()
+	declared, err := h.cloud.ReadTriggers(file, data)
+	var out []trigger.Trigger
+	for _, t := range declared {
+		compiled, err := h.cloud.Compile(t)
+		is.New(h.t).NoErr(err)
+		out = append(out, compiled)
+		h.warns = append(h.warns, h.cloud.Warnings(t)...)
+	}
+	return out, err
+}
+
 // compile reads one trigger for the house's gateway.
 func (h *house) compile(text string) trigger.Trigger {
 	h.t.Helper()
-	ts, err := h.cloud.Triggers("t.yaml", []byte(text))
+	ts, err := h.triggers("t.yaml", []byte(text))
 	is.New(h.t).NoErr(err)
 	return ts[0]
 }
@@ -116,11 +130,11 @@ func TestTriggersThatPointNowhere(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			is := is.New(t)
 			h := build(t, roomsSpec)
-			_, err := h.cloud.Triggers("t.yaml", []byte(tc.text))
+			_, err := h.triggers("t.yaml", []byte(tc.text))
 			var fe *yandex.FileError
 			is.True(errors.As(err, &fe))
 			is.Equal(fe.Problems, []string{tc.want})
-			_, err = h.cloud.Triggers("good.yaml", []byte(v1YAML))
+			_, err = h.triggers("good.yaml", []byte(v1YAML))
 			is.NoErr(err) // a file that was refused leaves nothing behind
 		})
 	}
@@ -217,7 +231,7 @@ func TestWordsOfARecord(t *testing.T) {
 func TestDefaultTrigger(t *testing.T) {
 	is := is.New(t)
 	h := build(t, "")
-	ts, err := h.cloud.DefaultTriggers()
+	ts, err := h.triggers("default-trigger.yaml", h.cloud.DefaultTrigger())
 	is.NoErr(err)
 	is.Equal(len(ts), 1)
 	got := ts[0]
@@ -247,8 +261,6 @@ func TestADefaultGatewayOfOnesOwn(t *testing.T) {
 	is.NoErr(cloud.AddDefaultGateway())
 	is.Equal(cloud.Gateways(), []yandex.GatewayInfo{{ID: yandex.GatewayID, Sockets: []string{"/rooms/lobby", "/rooms/{room}"}}})
 	warns = nil
-	ts, err := cloud.DefaultTriggers()
-	is.NoErr(err)
-	is.Equal(len(ts), 0)
+	is.True(cloud.DefaultTrigger() == nil)
 	is.Equal(warns, []string{"the gateway d5dregcastgateway000 has no path /ws: there is no default trigger"})
 }

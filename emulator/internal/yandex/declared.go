@@ -3,12 +3,10 @@ package yandex
 import (
 	"fmt"
 	"slices"
-
-	"github.com/regcast/regcast/emulator/internal/trigger"
 )
 
 // ReadTriggers reads a file of triggers; an id that another file has is refused. What they name must be there: gateways with their
-// path keys, functions, containers. The error is a *FileError.
+// path keys, functions with their tags, containers. The error is a *FileError.
 func (c *Cloud) ReadTriggers(file string, data []byte) ([]Trigger, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -30,7 +28,7 @@ func (c *Cloud) ReadTriggers(file string, data []byte) ([]Trigger, error) {
 		}
 		ids[t.ID] = t.at
 		problems = append(problems, t.missing(c.wiring)...)
-		problems = append(problems, t.pathless(c.wiring)...)
+		problems = append(problems, t.astray(c.wiring)...)
 	}
 	if len(problems) > 0 {
 		return nil, refused(problems)
@@ -55,26 +53,6 @@ func (c *Cloud) Warnings(t Trigger) []string {
 	return out
 }
 
-// Triggers reads a file of triggers as ReadTriggers does, and compiles them.
-func (c *Cloud) Triggers(file string, data []byte) ([]trigger.Trigger, error) {
-	parsed, err := c.ReadTriggers(file, data)
-	if err != nil {
-		return nil, err
-	}
-	var out []trigger.Trigger
-	for _, t := range parsed {
-		compiled, err := c.Compile(t)
-		if err != nil {
-			return nil, err
-		}
-		for _, w := range c.Warnings(t) {
-			c.warn(w)
-		}
-		out = append(out, compiled)
-	}
-	return out, nil
-}
-
 // DefaultTrigger is the declaration of the default trigger; nil, with a warning, when the default gateway was replaced by one without
 // DefaultPath.
 func (c *Cloud) DefaultTrigger() []byte {
@@ -83,13 +61,4 @@ func (c *Cloud) DefaultTrigger() []byte {
 		return nil
 	}
 	return slices.Clone(defaultTrigger)
-}
-
-// DefaultTriggers is the default trigger, compiled, if there is one.
-func (c *Cloud) DefaultTriggers() ([]trigger.Trigger, error) {
-	text := c.DefaultTrigger()
-	if text == nil {
-		return nil, nil
-	}
-	return c.Triggers("default-trigger.yaml", text)
 }

@@ -96,14 +96,14 @@ func TestWrongCallsAreRefusedWithFileAndLine(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			is := is.New(t)
 			h := build(t, "", newFunction().wire)
-			_, err := h.cloud.Triggers("t.yaml", []byte(edit(t, tc.text, tc.old, tc.new)))
+			_, err := h.triggers("t.yaml", []byte(edit(t, tc.text, tc.old, tc.new)))
 			var fe *yandex.FileError
 			is.True(errors.As(err, &fe))
 			is.Equal(fe.Problems, []string{tc.want})
 		})
 	}
 	is := is.New(t)
-	_, err := build(t, "").cloud.Triggers("t.yaml", []byte(callV1)) // a house without functions
+	_, err := build(t, "").triggers("t.yaml", []byte(callV1)) // a house without functions
 	is.Equal(err.Error(), `t.yaml:8: rule.container_registry.invoke_function.function_id: got "d4emine", which is no function here; there is none`)
 }
 
@@ -124,7 +124,7 @@ func TestWhatACallHasForNothingIsWarnedOf(t *testing.T) {
 					o.DeadLetter = func(context.Context, string, []byte, []string) error { return nil }
 				}
 			})
-			_, err := h.cloud.Triggers("t", []byte(edit(t, tc.text, tc.old, tc.new)))
+			_, err := h.triggers("t", []byte(edit(t, tc.text, tc.old, tc.new)))
 			is.NoErr(err)
 			is.Equal(h.warns, []string{tc.want})
 		})

@@ -66,9 +66,9 @@ func TestBothVersionsOfAPostReadTheSame(t *testing.T) {
 		is.NoErr(err)
 		is.True(strings.HasSuffix(plain(ts[0]), " | post to bbamine/in?a=b as ajemine, 2 more in 10s, then "+queue+" as ajedead  "))
 	}
-	_, err := build(t, "", newBox(t).wire).cloud.Triggers("t", []byte(edit(t, posting(t, callV1), "bbamine", "bbaother")))
+	_, err := build(t, "", newBox(t).wire).triggers("t", []byte(edit(t, posting(t, callV1), "bbamine", "bbaother")))
 	is.Equal(err.Error(), "t:8: rule.container_registry.invoke_container.container_id: got bbaother, want bbamine")
-	_, err = build(t, "").cloud.Triggers("t", []byte(posting(t, callV2)))
+	_, err = build(t, "").triggers("t", []byte(posting(t, callV2)))
 	is.Equal(err.Error(), `t:9: action[0].invoke_container.container_id: got "bbamine", which is no container here; there is none`)
 }
 

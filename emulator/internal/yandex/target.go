@@ -39,8 +39,8 @@ func (a *Invoke) name() string {
 	return a.FunctionID + ":" + a.Tag
 }
 
-// CheckTargets says which gateways, functions and containers of a trigger are not there. The error is a *FileError. Path keys are not
-// looked at: the cloud takes any.
+// CheckTargets says which gateways, functions and containers of a trigger are not there. The error is a *FileError. Path keys and
+// tags are not looked at: the cloud takes any path, and a version may follow its trigger.
 func (c *Cloud) CheckTargets(t Trigger) error {
 	if problems := t.missing(c.wiring); len(problems) > 0 {
 		return refused(problems)
@@ -59,8 +59,6 @@ func (t Trigger) missing(w wiring) []remark {
 		case a.Invoke != nil:
 			if !w.functions.has(a.Invoke.FunctionID) {
 				out = append(out, remark{a.Invoke.functionAt, w.functions.missing(a.Invoke.FunctionID)})
-			} else if _, _, err := w.functions.version(a.Invoke.FunctionID, a.Invoke.Tag); err != nil {
-				out = append(out, remark{a.Invoke.tagAt, err.Error()})
 			}
 		default:
 			if _, err := w.container(a.Post.ContainerID); err != nil {
@@ -75,16 +73,20 @@ func (w wiring) noGateway(id string) string {
 	return fmt.Sprintf("got %s, which is no gateway here; want %s", quote(id), oneOf(w.gateways()))
 }
 
-// pathless finds the path keys that their gateways do not have.
-func (t Trigger) pathless(w wiring) []remark {
+// astray finds the path keys that their gateways do not have, and the tags that no version has.
+func (t Trigger) astray(w wiring) []remark {
 	var out []remark
 	for _, a := range t.Actions {
-		if a.Broadcast == nil {
-			continue
+		if b := a.Broadcast; b != nil {
+			if paths, there := w.paths(b.GatewayID); there && !slices.Contains(paths, b.Path) {
+				out = append(out, remark{b.pathAt, fmt.Sprintf("got %s, which is no path key of the gateway %s; want %s",
+					quote(b.Path), b.GatewayID, oneOf(paths))})
+			}
 		}
-		if paths, there := w.paths(a.Broadcast.GatewayID); there && !slices.Contains(paths, a.Broadcast.Path) {
-			out = append(out, remark{a.Broadcast.pathAt, fmt.Sprintf("got %s, which is no path key of the gateway %s; want %s",
-				quote(a.Broadcast.Path), a.Broadcast.GatewayID, oneOf(paths))})
+		if i := a.Invoke; i != nil && i.Tag != "" && i.Tag != latest && w.functions.has(i.FunctionID) {
+			if _, _, err := w.functions.version(i.FunctionID, i.Tag); err != nil {
+				out = append(out, remark{i.tagAt, err.Error()})
+			}
 		}
 	}
 	return out

@@ -106,7 +106,7 @@ func TestWhatIsNotEmulatedIsSaid(t *testing.T) {
 	h := build(t)
 	for want, rule := range map[string]*v1.Trigger_Rule{
 		"not emulated: timer triggers (rule.timer)": {Rule: &v1.Trigger_Rule_Timer{Timer: &v1.Trigger_Timer{CronExpression: "* * * * ? *",
-			Action: &v1.Trigger_Timer_InvokeFunction{InvokeFunction: &v1.InvokeFunctionOnce{FunctionId: "d4e"}}}}},
+			Action: &v1.Trigger_Timer_InvokeFunctionWithRetry{InvokeFunctionWithRetry: &v1.InvokeFunctionWithRetry{FunctionId: "d4e"}}}}},
 		"not emulated: start_workflow (rule.container_registry.start_workflow)": ruleV1(func(r *v1.Trigger_ContainerRegistry) {
 			r.Action = &v1.Trigger_ContainerRegistry_StartWorkflow{StartWorkflow: &v1.StartWorkflowWithRetry{WorkflowId: "dfq"}}
 		}),
