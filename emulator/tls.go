@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/regcast/regcast/emulator/internal/authority"
 	"github.com/regcast/regcast/emulator/internal/aws"
@@ -98,16 +99,18 @@ func (e *Emulator) listenTLS(l net.Listener) net.Listener {
 }
 
 // buildGuard has functions trust the same authority.
-func (e *Emulator) buildGuard() error {
-	bundle, _, err := e.authority.Bundle()
-	if err != nil {
-		return err
-	}
+func (e *Emulator) buildGuard() {
+	bundle := sync.OnceValue(func() string {
+		path, _, err := e.authority.Bundle()
+		if err != nil {
+			e.warn(err.Error() + "; functions will not trust the emulator")
+		}
+		return path
+	})
 	e.guard = guard.New(guard.Options{
 		Handler: e.port, Proxy: e.local(), Bundle: bundle,
 		Certificate: func(host string) *tls.Config { return e.authority.Server(host, "h2", "http/1.1") },
 	})
-	return nil
 }
 
 // YandexEnv returns the environment variables, as "NAME=value", with which Yandex Cloud's Terraform provider, SDKs and command line call

@@ -30,8 +30,8 @@ type Options struct {
 	Handler http.Handler
 	// Certificate returns the server's side of TLS for a host that the client named before it said so itself.
 	Certificate func(host string) *tls.Config
-	// Bundle is the file of the certificates that functions trust.
-	Bundle string
+	// Bundle returns the file of the certificates that functions trust; it is asked for when there is a function.
+	Bundle func() string
 	// Proxy is the address, HOST:PORT, whose requests come to Serve.
 	Proxy string
 }
@@ -40,7 +40,7 @@ type Options struct {
 type Guard struct {
 	handler     http.Handler
 	certificate func(host string) *tls.Config
-	bundle      string
+	bundle      func() string
 	proxy       string
 	secret      string
 
@@ -79,11 +79,12 @@ func New(o Options) *Guard {
 func (g *Guard) Env(function string) map[string]string {
 	proxy := (&url.URL{Scheme: "http", User: url.UserPassword(function, g.secret), Host: g.proxy}).String()
 	const local = "localhost,127.0.0.1,::1,.localhost"
+	bundle := g.bundle()
 	return map[string]string{
 		"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": local,
 		"http_proxy": proxy, "https_proxy": proxy, "no_proxy": local,
 		"NODE_USE_ENV_PROXY": "1",
-		"SSL_CERT_FILE":      g.bundle, "AWS_CA_BUNDLE": g.bundle, "REQUESTS_CA_BUNDLE": g.bundle, "NODE_EXTRA_CA_CERTS": g.bundle,
+		"SSL_CERT_FILE":      bundle, "AWS_CA_BUNDLE": bundle, "REQUESTS_CA_BUNDLE": bundle, "NODE_EXTRA_CA_CERTS": bundle,
 	}
 }
 

@@ -52,7 +52,7 @@ func open(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h.Guard = guard.New(guard.Options{
-		Handler: answer, Proxy: h.port.Listener.Addr().String(), Bundle: bundle,
+		Handler: answer, Proxy: h.port.Listener.Addr().String(), Bundle: func() string { return bundle },
 		Certificate: func(host string) *tls.Config { return ca.Server(host, "http/1.1") },
 	})
 	h.env = h.Env("fn")

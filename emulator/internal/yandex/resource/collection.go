@@ -68,22 +68,19 @@ func Open[M proto.Message](ctx context.Context, s *Store, k Kind[M]) (*Collectio
 	if k.Label == nil {
 		c.kind.Label = func(m M) string { return field(m, "name") }
 	}
-	if s.values == nil {
-		return c, nil
-	}
-	kept, err := s.values.Values(ctx, c.under())
+	kept, err := s.kept(ctx, k.Name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Name, err)
 	}
-	for name, data := range kept {
-		if err := c.restore(strings.TrimPrefix(name, c.under()+"."), data); err != nil {
-			return nil, fmt.Errorf("%s: the kept value %s cannot be read: %w", k.Name, name, err)
+	for key, data := range kept {
+		if err := c.restore(key, data); err != nil {
+			return nil, fmt.Errorf("%s: the kept value %s.%s cannot be read: %w", k.Name, c.under(), key, err)
 		}
 	}
 	return c, nil
 }
 
-func (c *Collection[M]) under() string { return "resource." + c.kind.Name }
+func (c *Collection[M]) under() string { return root + "." + c.kind.Name }
 
 func (c *Collection[M]) restore(key string, data []byte) error {
 	var v value

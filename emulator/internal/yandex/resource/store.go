@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"io"
+	"strings"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -37,6 +38,9 @@ type Store struct {
 	clock  clock.Clock
 	values Values
 
+	reading sync.Mutex
+	read    map[string]map[string][]byte // what was kept when the store was new, by kind and key; a collection takes its own out
+
 	random sync.Mutex
 	source io.Reader
 
@@ -54,6 +58,35 @@ func New(o Options) *Store {
 	}
 	s.operations.byID = make(map[string]*entry)
 	return s
+}
+
+// root begins the names of all values.
+const root = "resource"
+
+// kept returns the values of a kind. They are read at once for all kinds, since a start opens them all.
+func (s *Store) kept(ctx context.Context, kind string) (map[string][]byte, error) {
+	if s.values == nil {
+		return nil, nil
+	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.read == nil {
+		all, err := s.values.Values(ctx, root)
+		if err != nil {
+			return nil, err
+		}
+		s.read = make(map[string]map[string][]byte)
+		for name, data := range all {
+			of, key, _ := strings.Cut(strings.TrimPrefix(name, root+"."), ".")
+			if s.read[of] == nil {
+				s.read[of] = make(map[string][]byte)
+			}
+			s.read[of][key] = data
+		}
+	}
+	values := s.read[kind]
+	s.read[kind] = nil
+	return values, nil
 }
 
 // Close cancels the operations that run, and waits for their ends.
