@@ -33,7 +33,11 @@ func (s *Server) answer(ctx context.Context, c *call, m *method, request proto.M
 	if !m.emulated {
 		return nil, notEmulated(m.name)
 	}
-	if err := m.input.check(request, m.variables); err != nil {
+	input, err := m.input()
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "the rules of %s cannot be read: %v", m.name, err)
+	}
+	if err := input.check(request, m.variables); err != nil {
 		return nil, err
 	}
 	if c.key == "" || !m.mutating {

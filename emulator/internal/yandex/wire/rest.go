@@ -54,6 +54,12 @@ func (s *Server) transcoder() (http.Handler, error) {
 
 // serveREST answers a request by way of the transcoder and gRPC; every error comes out as the cloud's JSON.
 func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, c *call) {
+	rest, err := s.rest()
+	if err != nil {
+		c.answered("", c.word(err))
+		writeError(w, c)
+		return
+	}
 	inner, err := prepare(r)
 	if err != nil {
 		c.answered("", c.word(err))
@@ -61,7 +67,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	out := &answer{ResponseWriter: w}
-	s.rest.ServeHTTP(out, inner)
+	rest.ServeHTTP(out, inner)
 	if out.code < 400 {
 		if c.answer() == nil { // a client that went before the service had answered
 			c.answered("", status.New(codes.Canceled, "the client has gone"))

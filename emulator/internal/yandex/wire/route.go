@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
@@ -27,8 +28,9 @@ type Route struct {
 
 // method is what wire knows of a registered method.
 type method struct {
-	name  string // "service/Method", as it is told to people
-	input *checks
+	name string // "service/Method", as it is told to people
+	// input compiles the checks of the request at the first call: hundreds of patterns that a start would wait for.
+	input func() (*checks, error)
 	// variables are the fields in the method's paths: they say which resource is meant.
 	variables map[string]bool
 	emulated  bool
@@ -50,9 +52,7 @@ func (s *Server) describe() error {
 			return fmt.Errorf("service %s: %s is no service", name, found.FullName())
 		}
 		for i := range desc.Methods().Len() {
-			if err := s.describeMethod(desc.Methods().Get(i), registered.impl, compiler); err != nil {
-				return err
-			}
+			s.describeMethod(desc.Methods().Get(i), registered.impl, compiler)
 		}
 	}
 	slices.SortFunc(s.routes, func(a, b Route) int {
@@ -61,16 +61,12 @@ func (s *Server) describe() error {
 	return nil
 }
 
-func (s *Server) describeMethod(desc protoreflect.MethodDescriptor, impl any, compiler *compiler) error {
-	input, err := compiler.message(desc.Input())
-	if err != nil {
-		return err
-	}
+func (s *Server) describeMethod(desc protoreflect.MethodDescriptor, impl any, compiler *compiler) {
 	service := string(desc.Parent().FullName())
 	full := "/" + service + "/" + string(desc.Name())
 	m := &method{
 		name:      full[1:],
-		input:     input,
+		input:     sync.OnceValues(func() (*checks, error) { return compiler.checks(desc.Input()) }),
 		variables: map[string]bool{},
 		emulated:  !promoted(reflect.TypeOf(impl), string(desc.Name()), "Unimplemented"+string(desc.Parent().Name())+"Server"),
 		open:      service == "yandex.cloud.endpoint.ApiEndpointService",
@@ -90,7 +86,6 @@ func (s *Server) describeMethod(desc protoreflect.MethodDescriptor, impl any, co
 		}
 		m.mutating = m.mutating || verb != http.MethodGet
 	}
-	return nil
 }
 
 // bindingsOf are the REST bindings that a method's proto gives it.

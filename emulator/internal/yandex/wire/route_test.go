@@ -76,6 +76,7 @@ func TestWhatIsNotEmulatedSaysSo(t *testing.T) {
 	registerAll(server)
 	h := serve(t, server)
 	conn := h.dial(t)
+	h.is.NoErr(server.Check())
 	h.is.True(len(server.Routes()) > 200)
 	for _, route := range server.Routes() {
 		h.is.Equal(route.Emulated, strings.HasPrefix(route.Method, "/yandex.cloud.endpoint."))
@@ -242,6 +243,7 @@ func TestRegistrationMistakes(t *testing.T) {
 	is.Equal(mistake(func() { server.RegisterService(&triggers.TriggerService_ServiceDesc, operationService{}) }),
 		"wire: wire_test.operationService does not implement yandex.cloud.serverless.triggers.v1.TriggerService")
 	is.NoErr(server.Start())
+	is.NoErr(server.Check())
 	is.True(server.Start() != nil)
 	is.Equal(mistake(func() { triggers.RegisterTriggerServiceServer(server, &triggerService{}) }),
 		"wire: yandex.cloud.serverless.triggers.v1.TriggerService registered after Start")

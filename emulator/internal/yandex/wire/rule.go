@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"regexp"
+	"sync"
 
 	"github.com/yandex-cloud/go-genproto/yandex/cloud"
 	"google.golang.org/protobuf/proto"
@@ -38,6 +39,7 @@ type element struct {
 
 // compiler reads the rules of messages, each message once.
 type compiler struct {
+	mu   sync.Mutex
 	done map[protoreflect.FullName]*checks
 }
 
@@ -47,6 +49,13 @@ const (
 	durationName  = "google.protobuf.Duration"
 	timestampName = "google.protobuf.Timestamp"
 )
+
+// checks is message for several callers at once.
+func (c *compiler) checks(desc protoreflect.MessageDescriptor) (*checks, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.message(desc)
+}
 
 // message returns the checks of a message and all that it holds.
 func (c *compiler) message(desc protoreflect.MessageDescriptor) (*checks, error) {

@@ -71,7 +71,7 @@ type Server struct {
 	routes   []Route
 	// collections are the literal beginnings of all routes.
 	collections map[string]bool
-	rest        http.Handler
+	rest        func() (http.Handler, error) // made at the first request
 
 	mu      sync.Mutex
 	started bool
@@ -142,12 +142,22 @@ func (s *Server) Start() error {
 	if err := s.describe(); err != nil {
 		return fmt.Errorf("wire: %w", err)
 	}
-	rest, err := s.transcoder()
-	if err != nil {
-		return fmt.Errorf("wire: REST: %w", err)
-	}
-	s.rest, s.started = rest, true
+	s.rest, s.started = sync.OnceValues(s.transcoder), true
 	return nil
+}
+
+// Check makes at once what the first calls would: it says which validation option or REST binding cannot be read. Call it after Start.
+func (s *Server) Check() error {
+	var errs []error
+	for _, m := range s.methods {
+		if _, err := m.input(); err != nil {
+			errs = append(errs, fmt.Errorf("wire: %s: %w", m.name, err))
+		}
+	}
+	if _, err := s.rest(); err != nil {
+		errs = append(errs, fmt.Errorf("wire: REST: %w", err))
+	}
+	return errors.Join(errs...)
 }
 
 // Routes lists every method of every registered service with its REST bindings, in a stable order. Call it after Start.
