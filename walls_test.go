@@ -65,6 +65,7 @@ var own = map[string][]string{
 		"emulator/internal/yandex/containers", "emulator/internal/yandex/functions"},
 	"emulator/emulatortest": {"events", "events/yandex", "emulator", "emulator/internal/clock"},
 	// What the tests run as functions.
+	"emulator/testdata/caller": {},
 	"emulator/testdata/errand": {},
 	"emulator/testdata/probe":  {"emulator/testdata/errand"},
 
@@ -98,7 +99,7 @@ var only = map[string][]string{
 	"go.yaml.in/yaml":                      {"emulator/internal/yandex", "emulator/internal/template", "cmd/regcast/yc"},
 	"github.com/spf13/cobra":               {"cmd/regcast"},
 	"github.com/shirou/gopsutil":           {"cmd/regcast"},
-	"google.golang.org/grpc":               {"emulator/internal/yandex", "cmd/regcast/yc"},
+	"google.golang.org/grpc":               {"emulator/internal/yandex", "emulator/testdata", "cmd/regcast/yc"},
 	"connectrpc.com":                       {"emulator/internal/yandex/wire"},
 	"google.golang.org/protobuf":           {"emulator/internal/yandex", "cmd/regcast/yc"},
 	"github.com/aws/aws-lambda-go/lambda":  {"functions/aws", "emulator/testdata", "bench/testdata"},

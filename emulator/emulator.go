@@ -49,23 +49,25 @@ type Emulator struct {
 	server   *http.Server
 
 	// The rooms, in the order of the walk.
-	folder    *folder
-	authority *authority.Authority
-	registry  *registry.Registry
-	journal   journal.Journal
-	cursor    *journal.Cursor
-	triggers  *trigger.Engine
-	gateway   *gateway.Gateway
-	cloud     *yandex.Cloud
-	control   *control.Plane  // of the cloud
-	outward   *http.Transport // what its gateways call
+	folder     *folder
+	authority  *authority.Authority
+	registry   *registry.Registry
+	journal    journal.Journal
+	cursor     *journal.Cursor
+	triggers   *trigger.Engine
+	gateway    *gateway.Gateway
+	cloud      *yandex.Cloud
+	control    *control.Plane // of the cloud
+	strictAuth bool
+	outward    *http.Transport // what its gateways call
 
 	// Functions and what they call.
-	runner *runner.Runner
-	queues *queue.Queues
-	tables *dynamodb.DB
-	sqs    *aws.SQS
-	guard  *guard.Guard
+	runner     *runner.Runner
+	queues     *queue.Queues
+	tables     *dynamodb.DB
+	sqs        *aws.SQS
+	guard      *guard.Guard
+	identities *identities
 	// Nil without a template.
 	plan    *template.Plan
 	stack   *aws.Stack
@@ -99,7 +101,7 @@ func New(cfg Config) (*Emulator, error) {
 	e := &Emulator{
 		clock:   cfg.Clock,
 		log:     cfg.Logger,
-		version: cfg.Version,
+		version: cfg.Version, strictAuth: cfg.StrictAuth,
 		defaults: Defaults{
 			CloudID: yandex.CloudID, FolderID: yandex.FolderID, RegistryID: yandex.RegistryID,
 			GatewayID: yandex.GatewayID, ServiceAccountID: yandex.ServiceAccountID,
@@ -330,6 +332,9 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 	}
 	if e.guard != nil {
 		late(e.guard.Close(ctx))
+	}
+	if e.identities != nil {
+		late(e.identities.Close(ctx))
 	}
 	if e.control != nil {
 		late(e.control.Close(ctx))

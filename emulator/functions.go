@@ -123,6 +123,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	if log == nil {
 		log = func(string, string) {}
 	}
+	e.identities = newIdentities(e.identity)
 	e.runner = runner.New(runner.Options{
 		Cache: cfg.Cache,
 		Clock: e.clock, Dir: e.folder.functions(), Region: region, Host: cfg.Environ, Env: e.functionEnv, Watch: cfg.Watch,
@@ -174,7 +175,7 @@ func (e *Emulator) functionEnv(f runner.Function) map[string]string {
 	maps.Copy(env, aws.Credentials(f.Name))
 	env["AWS_ENDPOINT_URL"] = "http://" + e.local()
 	env["AWS_EC2_METADATA_DISABLED"] = "true"
-	env["YC_METADATA_ADDR"] = e.local()
+	env["YC_METADATA_ADDR"] = e.metadataAddress(f)
 	return env
 }
 

@@ -65,7 +65,7 @@ func (e *Emulator) called(r *http.Request) http.HandlerFunc {
 	case strings.HasPrefix(path, "/apigateways/websocket/"):
 		return e.cloud.ServeConnections
 	case strings.HasPrefix(path, "/computeMetadata/"):
-		return e.cloud.ServeMetadata
+		return e.serveMetadata
 	case e.control.Claims(r):
 		return e.control.ServeHTTP
 	case strings.HasPrefix(path, yandex.FunctionsPath) && len(e.control.Functions()) > 0:

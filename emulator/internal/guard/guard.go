@@ -91,10 +91,11 @@ func (g *Guard) Env(function string) map[string]string {
 // Serve answers a request that was sent to a proxy. It returns false for any other request.
 func (g *Guard) Serve(w http.ResponseWriter, r *http.Request) bool {
 	credentials := r.Header.Get("Proxy-Authorization")
+	function, ours := g.whose(credentials)
 	if r.Method != http.MethodConnect && credentials == "" {
 		return false
 	}
-	if !g.ours(credentials) {
+	if !ours {
 		w.Header().Set("Proxy-Authenticate", `Basic realm="regcast"`)
 		http.Error(w, "regcast is a proxy for its own functions only", http.StatusProxyAuthRequired)
 		return true
@@ -106,6 +107,7 @@ func (g *Guard) Serve(w http.ResponseWriter, r *http.Request) bool {
 	case host == "":
 		return false
 	case Cloud(host):
+		r = r.WithContext(context.WithValue(r.Context(), functionKey{}, function))
 		r.Host = host
 		g.handler.ServeHTTP(w, r)
 	default:
@@ -114,17 +116,26 @@ func (g *Guard) Serve(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (g *Guard) ours(credentials string) bool {
+// whose is the function that has sent credentials; false: they are not of this guard.
+func (g *Guard) whose(credentials string) (function string, ours bool) {
 	encoded, ok := strings.CutPrefix(credentials, "Basic ")
 	if !ok {
-		return false
+		return "", false
 	}
 	decoded, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
-		return false
+		return "", false
 	}
-	_, secret, _ := strings.Cut(string(decoded), ":")
-	return subtle.ConstantTimeCompare([]byte(secret), []byte(g.secret)) == 1
+	function, secret, _ := strings.Cut(string(decoded), ":")
+	return function, subtle.ConstantTimeCompare([]byte(secret), []byte(g.secret)) == 1
+}
+
+type functionKey struct{}
+
+// Function is the name of the function that has sent the request of a context in the clear, to a cloud's host; empty when it is not known.
+func Function(ctx context.Context) string {
+	function, _ := ctx.Value(functionKey{}).(string)
+	return function
 }
 
 // tunnel connects the client with the host that it asks for: with the emulator when that is a cloud's.

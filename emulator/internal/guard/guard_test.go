@@ -37,6 +37,9 @@ func open(t *testing.T) *house {
 	h := &house{}
 	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "emulator: %s %s%s", r.Method, r.Host, r.URL.Path)
+		if function := guard.Function(r.Context()); function != "" {
+			fmt.Fprint(w, " for ", function)
+		}
 	})
 	h.port = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !h.Serve(w, r) {
@@ -107,8 +110,8 @@ func TestCloudsAreAnsweredHere(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://abc123.execute-api.us-east-1.amazonaws.com/prod/@connections/x": "emulator: GET abc123.execute-api.us-east-1.amazonaws.com/prod/@connections/x",
 		"https://apigateway-connections.api.cloud.yandex.net/apigateways":        "emulator: GET apigateway-connections.api.cloud.yandex.net/apigateways",
-		"http://169.254.169.254/computeMetadata/v1/":                             "emulator: GET 169.254.169.254/computeMetadata/v1/",
-		"http://sns.eu-west-1.amazonaws.com/":                                    "emulator: GET sns.eu-west-1.amazonaws.com/",
+		"http://169.254.169.254/computeMetadata/v1/":                             "emulator: GET 169.254.169.254/computeMetadata/v1/ for fn",
+		"http://sns.eu-west-1.amazonaws.com/":                                    "emulator: GET sns.eu-west-1.amazonaws.com/ for fn",
 	} {
 		t.Run(url, func(t *testing.T) {
 			is := is.New(t)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -190,27 +191,37 @@ func TestConnectionsOfAnotherCloudAreNotFound(t *testing.T) {
 }
 
 func TestMetadata(t *testing.T) {
-	cloud := build(t, "").cloud
 	const token = "/computeMetadata/v1/instance/service-accounts/default/token"
 	for _, tc := range []struct {
-		name, method, path, flavor string
-		status                     int
-		contentType, body          string
+		name                 string
+		who                  yandex.Identity
+		method, path, flavor string
+		status               int
+		contentType, body    string
 	}{
-		{"token", "GET", token, "Google", 200, "application/json", `{"access_token":"t1.regcast.local","expires_in":43200,"token_type":"Bearer"}`},
-		{"no flavor", "GET", token, "", 403, "text/plain; charset=utf-8", "missing the header Metadata-Flavor: Google\n"},
-		{"wrong flavor", "GET", token, "Amazon", 403, "text/plain; charset=utf-8", "missing the header Metadata-Flavor: Google\n"},
-		{"wrong method", "POST", token, "Google", 405, "text/plain; charset=utf-8", "got POST, want GET\n"},
-		{"instance", "GET", "/computeMetadata/v1/instance/?recursive=true", "Google", 200, "application/json",
+		{"an account's token", yandex.Identity{ServiceAccountID: "ajemine", Token: func() (string, error) { return "t1.mine.", nil }},
+			"GET", token, "Google", 200, "application/json", `{"access_token":"t1.mine.","expires_in":43200,"token_type":"Bearer"}`},
+		{"an account", yandex.Identity{ServiceAccountID: "ajemine"}, "GET", "/computeMetadata/v1/instance/?recursive=true", "Google", 200,
+			"application/json", `{"id":"ajemine","serviceAccounts":{"default":{"aliases":["default"],"email":"ajemine","scopes":[]}}}`},
+		{"an account that is suspended", yandex.Identity{ServiceAccountID: "ajemine", Token: func() (string, error) { return "", errors.New("suspended") }},
+			"GET", token, "Google", 404, "text/plain; charset=utf-8", "suspended\n"},
+		{"nobody's token", yandex.Identity{}, "GET", token, "Google", 404, "text/plain; charset=utf-8", "there is no service account\n"},
+		{"nobody", yandex.Identity{}, "GET", "/computeMetadata/v1/instance/?recursive=true", "Google", 200, "application/json",
+			`{"id":"ajeregcastaccount000","serviceAccounts":{}}`},
+		{"token", yandex.Developer(), "GET", token, "Google", 200, "application/json", `{"access_token":"t1.regcast.local","expires_in":43200,"token_type":"Bearer"}`},
+		{"no flavor", yandex.Developer(), "GET", token, "", 403, "text/plain; charset=utf-8", "missing the header Metadata-Flavor: Google\n"},
+		{"wrong flavor", yandex.Developer(), "GET", token, "Amazon", 403, "text/plain; charset=utf-8", "missing the header Metadata-Flavor: Google\n"},
+		{"wrong method", yandex.Developer(), "POST", token, "Google", 405, "text/plain; charset=utf-8", "got POST, want GET\n"},
+		{"instance", yandex.Developer(), "GET", "/computeMetadata/v1/instance/?recursive=true", "Google", 200, "application/json",
 			`{"id":"ajeregcastaccount000","serviceAccounts":{"default":{"aliases":["default"],"email":"ajeregcastaccount000","scopes":[]}}}`},
-		{"all else", "GET", "/computeMetadata/v1/instance/zone", "Google", 404, "text/plain; charset=utf-8",
+		{"all else", yandex.Developer(), "GET", "/computeMetadata/v1/instance/zone", "Google", 404, "text/plain; charset=utf-8",
 			"not emulated: /computeMetadata/v1/instance/zone; emulated: " + token + "\n"},
-		{"not the whole tree", "GET", "/computeMetadata/v1/instance/", "Google", 404, "text/plain; charset=utf-8",
+		{"not the whole tree", yandex.Developer(), "GET", "/computeMetadata/v1/instance/", "Google", 404, "text/plain; charset=utf-8",
 			"not emulated: /computeMetadata/v1/instance/; emulated: " + token + "\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			is := is.New(t)
-			a := api(t, cloud.ServeMetadata, tc.method, tc.path, "", "Metadata-Flavor", tc.flavor)
+			a := api(t, tc.who.ServeHTTP, tc.method, tc.path, "", "Metadata-Flavor", tc.flavor)
 			is.Equal([]any{a.status, a.header.Get("Content-Type"), a.body}, []any{tc.status, tc.contentType, tc.body})
 			is.Equal(a.header.Get("Metadata-Flavor"), "Google")
 		})
@@ -248,7 +259,7 @@ func TestATriggersFunctionReachesASocket(t *testing.T) {
 			var token struct {
 				AccessToken string `json:"access_token"`
 			}
-			out, err := call(h.cloud.ServeMetadata, "GET", "/computeMetadata/v1/instance/service-accounts/default/token", "", "Metadata-Flavor", "Google")
+			out, err := call(yandex.Developer().ServeHTTP, "GET", "/computeMetadata/v1/instance/service-accounts/default/token", "", "Metadata-Flavor", "Google")
 			if err == nil {
 				err = json.Unmarshal(out, &token)
 			}

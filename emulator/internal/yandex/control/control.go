@@ -188,6 +188,12 @@ func (p *Plane) FunctionOf(name string) (functionID string, ok bool) {
 	return functionID, ok
 }
 
+// RunsAs is the service account that what the runner calls a name runs as; empty: none. False: it is no function of this cloud.
+func (p *Plane) RunsAs(name string) (serviceAccountID string, ok bool) {
+	_, version, ok := p.functions.Owner(name)
+	return p.functions.ServiceAccountOf(version), ok
+}
+
 // HasContainers tells whether there is any container.
 func (p *Plane) HasContainers() bool { return p.containers.Any() }
 

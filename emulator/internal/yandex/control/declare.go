@@ -49,7 +49,7 @@ func (p *Plane) Declare(ctx context.Context, d Declared) error {
 	}
 	var errs []error
 	for _, f := range d.Functions {
-		f.FolderID = yandex.FolderID
+		f.FolderID, f.ServiceAccountID = yandex.FolderID, yandex.ServiceAccountID
 		errs = append(errs, p.functions.Declare(f))
 	}
 	for _, c := range d.Containers {

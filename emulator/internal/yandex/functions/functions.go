@@ -123,6 +123,7 @@ func (s *Service) program(v *pb.Version) runner.Function {
 // Declared is a function that the house's configuration defines: its only version is called by the function's id.
 type Declared struct {
 	ID, FolderID, Entry string
+	ServiceAccountID    string // that it runs as; empty: none
 	Env                 map[string]string
 	Memory              int           // MB; 0: 128
 	Timeout             time.Duration // 0: 3 s
@@ -140,7 +141,8 @@ func (s *Service) Declare(d Declared) error {
 	}
 	v := &pb.Version{
 		Id: versionOf(d.ID), FunctionId: d.ID, CreatedAt: now, Runtime: runtime, Entrypoint: d.Entry, Environment: d.Env,
-		Resources: &pb.Resources{Memory: int64(cmp.Or(d.Memory, 128)) << 20}, Status: pb.Version_ACTIVE, Tags: []string{latest},
+		ServiceAccountId: d.ServiceAccountID,
+		Resources:        &pb.Resources{Memory: int64(cmp.Or(d.Memory, 128)) << 20}, Status: pb.Version_ACTIVE, Tags: []string{latest},
 		ExecutionTimeout: durationpb.New(cmp.Or(d.Timeout, 3*time.Second)),
 	}
 	s.mu.Lock()
@@ -201,8 +203,8 @@ func (s *Service) Owner(name string) (functionID, versionID string, ok bool) {
 }
 
 // ServiceAccountOf is the account that a version runs as; empty: none.
-func (s *Service) ServiceAccountOf(name string) string {
-	v, err := s.versions.Get(name)
+func (s *Service) ServiceAccountOf(versionID string) string {
+	v, err := s.versions.Get(versionID)
 	if err != nil {
 		return ""
 	}
