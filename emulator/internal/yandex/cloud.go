@@ -59,7 +59,8 @@ type Options struct {
 	Authenticate func(authorization string) error
 
 	// Admit says why the sender of an Authorization header may not act in a role on a resource of a kind, as Permit has them: it is
-	// asked before a function or a container is called over HTTP. Its error is an *Error. Nil: everybody may.
+	// asked before a function or a container is called over HTTP, and a connection is dealt with over REST. Its error is an *Error.
+	// Nil: everybody may.
 	Admit func(authorization, role, kind, id string) error
 
 	// TagOnCreateImage copies the pushed tag into CreateImage events: see words.Wording.

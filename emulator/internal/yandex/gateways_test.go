@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -150,13 +151,19 @@ func TestWhoMayCallTheConnectionService(t *testing.T) {
 	is := is.New(t)
 	h := build(t, serveSpec, func(o *yandex.Options) {
 		o.Authenticate = func(authorization string) error {
-			switch authorization {
-			case "Bearer good":
+			if authorization == "Bearer good" || authorization == "Bearer poor" {
 				return nil
-			case "Bearer poor":
-				return &yandex.Error{Code: yandex.CodePermissionDenied, Text: "no role"}
 			}
 			return &yandex.Error{Code: yandex.CodeUnauthenticated, Text: "no token"}
+		}
+		o.Admit = func(authorization, role, kind, id string) error {
+			if asked := []string{role, kind, id}; !slices.Equal(asked, []string{"api-gateway.websocketWriter", "gateway", mine}) {
+				t.Errorf("asked for %v", asked)
+			}
+			if authorization == "Bearer poor" {
+				return &yandex.Error{Code: yandex.CodePermissionDenied, Text: "no role"}
+			}
+			return nil
 		}
 	})
 	c, a := h.dial(mine, "/ws", nil)
@@ -173,6 +180,11 @@ func TestWhoMayCallTheConnectionService(t *testing.T) {
 		is.Equal(told.Code, tc.code)
 	}
 	is.Equal(h.frame(c), "hi")
+	for authorization, status := range map[string]int{"": 401, "Bearer poor": 403} {
+		for _, method := range []string{"GET", "DELETE"} {
+			is.Equal(api(t, h.cloud.ServeConnections, method, yandex.ConnectionsPath+id, "", "Authorization", authorization).status, status)
+		}
+	}
 }
 
 func TestAGatewaysLog(t *testing.T) {

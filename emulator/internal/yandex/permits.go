@@ -15,6 +15,7 @@ const StepUnpermitted = "unpermitted"
 const (
 	roleInvokeFunction  = "functions.functionInvoker"
 	roleInvokeContainer = "serverless-containers.containerInvoker"
+	roleWriteSockets    = "api-gateway.websocketWriter"
 )
 
 // The kinds of resources that Options.Permit is asked about.

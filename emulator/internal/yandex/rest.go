@@ -16,7 +16,7 @@ import (
 const ConnectionsPath = "/apigateways/websocket/v1/connections/"
 
 // ServeConnections serves the REST face of the ConnectionService: requests below ConnectionsPath. Who asks is checked by
-// Options.Authenticate.
+// Options.Authenticate, and Options.Admit asks for the role api-gateway.websocketWriter.
 func (c *Cloud) ServeConnections(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
@@ -58,6 +58,9 @@ func (c *Cloud) connectionCall(w http.ResponseWriter, r *http.Request) (any, err
 	if send {
 		id = strings.TrimSuffix(id, "/") // users write …/{id}/:send, and the cloud takes it
 	}
+	if err := c.mayWrite(r.Header.Get("Authorization"), id); err != nil {
+		return nil, err
+	}
 	switch {
 	case !below || strings.ContainsAny(id, "/:"):
 		// Not code 5: to clients that says that the connection is gone.
@@ -78,6 +81,19 @@ func (c *Cloud) connectionCall(w http.ResponseWriter, r *http.Request) (any, err
 		return nil, &Error{Code: CodeUnimplemented, Text: fmt.Sprintf("got %s, want POST", r.Method)}
 	}
 	return nil, &Error{Code: CodeUnimplemented, Text: fmt.Sprintf("got %s, want GET or DELETE", r.Method)}
+}
+
+// mayWrite asks whether the sender of a request may deal with a connection. Whether there is such a connection is the call's to say.
+func (c *Cloud) mayWrite(authorization, id string) error {
+	admit := c.gateways.door.admit
+	if admit == nil {
+		return nil
+	}
+	found, err := c.connections.get(id)
+	if err != nil {
+		return nil
+	}
+	return admit(authorization, roleWriteSockets, kindGateway, found.GatewayID)
 }
 
 func (c Connection) json() any {
