@@ -73,6 +73,10 @@ cross: ## compile for every platform we ship; tests too where the files differ f
 conformance: regcast ## the OCI distribution-spec conformance suite, versions 1.1 and dev, against a fresh emulator
 	bin/regcast exec -- bash -c '.ci/conformance "$$REGCAST_REGISTRY"'
 
+.PHONY: proof
+proof: regcast ## version 1 of Yandex Cloud's Go SDK, every service of it that is emulated, against a fresh emulator
+	bin/regcast exec -- go -C proof/gosdk1 test -count=1 ./...
+
 .PHONY: bench
 bench: regcast lambda ## every figure that the README states, beside its yardstick
 	go run ./bench -regcast bin/regcast $(ARGS)
