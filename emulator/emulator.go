@@ -158,9 +158,13 @@ func (e *Emulator) build(cfg Config) (err error) {
 	if e.authority, err = authority.Open(e.folder.authority(cfg.Environ, e.warn)); err != nil {
 		return err
 	}
-	if e.registry, err = registry.New(registry.Options{
+	room := registry.Options{
 		Dir: e.folder.registry(), Commit: e.commit, Clock: e.clock, Default: yandex.RegistryID, QuietChildren: cfg.QuietChildren,
-	}); err != nil {
+	}
+	if cfg.StrictAuth { // who may not make a registry makes none by a push
+		room.Known = func(id string) bool { return e.control.Known(id) }
+	}
+	if e.registry, err = registry.New(room); err != nil {
 		return err
 	}
 	if err := e.restore(); err != nil {

@@ -99,6 +99,12 @@ func (p *Plane) open(ctx context.Context) (err error) {
 	}
 	folder := func(ctx context.Context, id string) error { return p.folders.CheckFolder(ctx, id) }
 	account := func(ctx context.Context, id string) error { return p.iam.CheckAccount(ctx, id) }
+	runAs := func(ctx context.Context, id string) error {
+		if err := account(ctx, id); err != nil {
+			return err
+		}
+		return p.iam.Authorize().Check(ctx, "iam.serviceAccounts.user", p.iam.Chain(id)...)
+	}
 	if p.iam, err = iam.New(ctx, iam.Options{
 		Store: p.store, Bindings: bindings, StrictAuth: o.StrictAuth, DeveloperToken: yandex.Token, OAuth: OAuth,
 		Folder: folder, CloudOf: func(folder string) string { return p.folders.CloudOf(folder) },
@@ -117,14 +123,14 @@ func (p *Plane) open(ctx context.Context) (err error) {
 		return err
 	}
 	if p.functions, err = functions.New(ctx, functions.Options{
-		Store: p.store, Bindings: bindings, Authorize: may, Folder: folder, ServiceAccount: account, Dir: o.Dir, Warn: o.Warn,
+		Store: p.store, Bindings: bindings, Authorize: may, Folder: folder, ServiceAccount: runAs, Dir: o.Dir, Warn: o.Warn,
 		Set: o.SetFunction, Remove: func(_ context.Context, name string) error { return o.RemoveFunction(name) },
 		URL: func(id string) string { return o.Base() + yandex.FunctionsPath + id },
 	}); err != nil {
 		return err
 	}
 	if p.containers, err = containers.New(ctx, containers.Options{
-		Store: p.store, Bindings: bindings, Authorize: may, Folder: folder, ServiceAccount: account, Warn: o.Warn,
+		Store: p.store, Bindings: bindings, Authorize: may, Folder: folder, ServiceAccount: runAs, Warn: o.Warn,
 		URL: func(id string) string { return o.Base() + yandex.ContainersPath + id + "/" },
 	}); err != nil {
 		return err
@@ -144,6 +150,12 @@ func (p *Plane) open(ctx context.Context) (err error) {
 	p.triggers, err = triggers.New(ctx, triggers.Options{
 		Store: p.store, Cloud: o.Cloud, Set: o.SetTrigger, Remove: o.RemoveTrigger, Authorize: may, Folder: folder,
 		ServiceAccount: account, Warn: o.Warn,
+		Chain: func(id string) []string {
+			if chain := p.iam.Chain(id); len(chain) > 1 {
+				return chain
+			}
+			return p.registries.Chain(id)
+		},
 	})
 	return err
 }
@@ -196,6 +208,9 @@ func (p *Plane) RunsAs(name string) (serviceAccountID string, ok bool) {
 
 // HasContainers tells whether there is any container.
 func (p *Plane) HasContainers() bool { return p.containers.Any() }
+
+// Known tells whether there is a registry, for those that may not make one by a push.
+func (p *Plane) Known(registryID string) bool { return p.registries.Known(registryID) }
 
 // Container is the URL that a container's requests go to.
 func (p *Plane) Container(id string) (string, error) { return p.containers.Target(id) }

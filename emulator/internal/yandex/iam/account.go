@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -62,6 +63,13 @@ func (s *Service) account(ctx context.Context, id string, roles ...string) (reso
 		return a, err
 	}
 	return a, s.checkAny(ctx, roles, id, a.Message.FolderId)
+}
+
+// Chain is an account's folder, after the account itself: where roles on it are looked for.
+func (s *Service) Chain(id string) []string {
+	chain := []string{id}
+	s.accounts.Look(id, func(a *pb.ServiceAccount) { chain = append(chain, a.FolderId) })
+	return chain
 }
 
 type accountService struct {
@@ -142,7 +150,7 @@ func (s *accountService) Update(ctx context.Context, r *pb.UpdateServiceAccountR
 		&pb.UpdateServiceAccountMetadata{ServiceAccountId: r.ServiceAccountId}, a.Message)
 }
 
-// Delete takes an account away with all its keys. Its tokens die with it; what it was bound to keeps the bindings.
+// Delete takes an account away with all its keys and all that it was bound to. Its tokens die with it.
 func (s *accountService) Delete(ctx context.Context, r *pb.DeleteServiceAccountRequest) (*op, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -156,7 +164,7 @@ func (s *accountService) Delete(ctx context.Context, r *pb.DeleteServiceAccountR
 	if err := s.accounts.Delete(ctx, id); err != nil {
 		return nil, err
 	}
-	if err := s.o.Bindings.Forget(ctx, id); err != nil {
+	if err := errors.Join(s.o.Bindings.Forget(ctx, id), s.o.Bindings.ForgetSubject(ctx, id)); err != nil {
 		return nil, err
 	}
 	return s.done(ctx, id, "Delete service account", &pb.DeleteServiceAccountMetadata{ServiceAccountId: id}, &emptypb.Empty{})

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
 	pb "github.com/yandex-cloud/go-genproto/yandex/cloud/iam/v1"
 	aws "github.com/yandex-cloud/go-genproto/yandex/cloud/iam/v1/awscompatibility"
 
@@ -156,9 +157,14 @@ func TestKeysGoWithTheirAccount(t *testing.T) {
 	is.NoErr(err)
 	token, _, err := h.TokenFor(a.Id)
 	is.NoErr(err)
+	its := &access.AccessBinding{RoleId: "viewer", Subject: &access.Subject{Id: a.Id, Type: "serviceAccount"}}
+	everybodys := &access.AccessBinding{RoleId: "viewer", Subject: &access.Subject{Id: "allUsers", Type: "system"}}
+	is.NoErr(h.bindings.Set(t.Context(), otherID, []*access.AccessBinding{its, everybodys}))
 	_, err = h.accounts.Delete(dev(t), &pb.DeleteServiceAccountRequest{ServiceAccountId: a.Id})
 	is.NoErr(err)
 	for range 2 {
+		is.Equal(len(h.bindings.Of(otherID)), 1)
+		is.True(proto.Equal(h.bindings.Of(otherID)[0], everybodys))
 		_, err = h.keys.Get(dev(t), &pb.GetKeyRequest{KeyId: key.Key.Id})
 		wants(t, err, codes.NotFound, "")
 		_, err = h.apiKeys.Get(dev(t), &pb.GetApiKeyRequest{ApiKeyId: apiKey.ApiKey.Id})

@@ -61,8 +61,9 @@ func table() []role {
 		{"iam.serviceAccounts.admin", "manage service accounts and access to them",
 			"iam.serviceAccounts.user iam.serviceAccounts.tokenCreator iam.serviceAccounts.keyAdmin"},
 
-		{"container-registry.images.puller", "pull images", ""},
-		{"container-registry.images.pusher", "push, pull and delete images", "container-registry.images.puller"},
+		{"container-registry.images.puller", "pull images, and view registries, repositories and images", "container-registry.viewer"},
+		{"container-registry.images.pusher", "push, pull and delete images, and make and delete repositories", "container-registry.images.puller"},
+		{"container-registry.registries.forceDeleter", "delete registries with the images in them", ""}, // which nothing else contains
 		{"container-registry.viewer", "view registries, repositories and images", "resource-manager.auditor"},
 		{"container-registry.editor", "manage registries, repositories and images", "container-registry.viewer container-registry.images.pusher"},
 		{"container-registry.admin", "manage registries, repositories, images, and access to them", "container-registry.editor"},

@@ -156,6 +156,19 @@ func (b *Bindings) Forget(ctx context.Context, resourceID string) error {
 	return b.on.Delete(ctx, resourceID)
 }
 
+// ForgetSubject drops the bindings that name somebody who is deleted.
+func (b *Bindings) ForgetSubject(ctx context.Context, subjectID string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	is := func(a *access.AccessBinding) bool { return a.GetSubject().GetId() == subjectID }
+	for _, m := range b.on.Messages(func(m *access.SetAccessBindingsRequest) bool { return slices.ContainsFunc(m.AccessBindings, is) }) {
+		if err := b.set(ctx, m.ResourceId, slices.DeleteFunc(m.AccessBindings, is)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Bind adds bindings that exist without any set-up, unless a client has changed those of the resource.
 func (b *Bindings) Bind(resourceID string, bindings ...*access.AccessBinding) {
 	b.on.DeclareDefault(Item[*access.SetAccessBindingsRequest]{

@@ -142,10 +142,14 @@ func (s *Service) reachable(ctx context.Context, it item, declared yandex.Trigge
 	if len(missing) > 0 {
 		return resource.InvalidFields(missing...)
 	}
+	chain := s.o.Chain
+	if chain == nil {
+		chain = func(id string) []string { return []string{id, it.Message.FolderId} }
+	}
 	for id := range ids {
-		if err := s.o.Authorize.Check(ctx, account, id, it.Message.FolderId); err != nil {
+		if err := s.o.Authorize.Check(ctx, account, chain(id)...); err != nil {
 			return err
 		}
 	}
-	return s.o.Authorize.Check(ctx, puller, declared.Source.RegistryID, it.Message.FolderId)
+	return s.o.Authorize.Check(ctx, puller, chain(declared.Source.RegistryID)...)
 }
