@@ -91,6 +91,17 @@ func TestAContainerThatFails(t *testing.T) {
 	is.Equal(a.body, `{"errorCode":404,"errorMessage":"container not found: got \"bbamine\", which is no container here; there is none","errorType":"ClientError"}`)
 }
 
+func TestAContainersPathHasNoEffect(t *testing.T) {
+	is := is.New(t)
+	u := newUpstream(t)
+	h := build(t, edit(t, containerSpec, "container_id: bbagone", "container_id: bbamine, path: /other"), u.at(""))
+	is.Equal(h.warns, []string{"spec.yaml:9: paths./gone.get.x-yc-apigateway-integration.path: has no effect, as in the cloud: a container gets the client's path"})
+	var path string
+	u.answers <- func(_ http.ResponseWriter, r *http.Request) { path = r.URL.Path }
+	is.Equal(h.ask("GET", "/gone").status, 200)
+	is.Equal(path, "/gone")
+}
+
 func TestAContainerServesASocket(t *testing.T) {
 	is := is.New(t)
 	u := newUpstream(t)
