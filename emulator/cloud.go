@@ -6,8 +6,10 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/regcast/regcast/emulator/internal/runner"
+	"github.com/regcast/regcast/emulator/internal/trigger"
 	"github.com/regcast/regcast/emulator/internal/yandex"
 	"github.com/regcast/regcast/emulator/internal/yandex/containers"
 	"github.com/regcast/regcast/emulator/internal/yandex/control"
@@ -48,7 +50,7 @@ func (e *Emulator) cloudOptions(cfg Config) yandex.Options {
 func (e *Emulator) buildControl(cfg Config) (err error) {
 	e.control, err = control.New(e.running, control.Options{
 		Clock: e.clock, Values: e.journal, Dir: e.folder.sources(), Cloud: e.cloud, Registry: e.registry,
-		SetTrigger: e.triggers.Set, RemoveTrigger: e.triggers.Remove,
+		SetTrigger: e.setTrigger, RemoveTrigger: e.removeTrigger,
 		SetFunction: e.setCloudFunction, RemoveFunction: e.runner.Remove,
 		Base: func() string { return "http://" + e.host() }, Domain: e.gatewayDomain,
 		StrictAuth: cfg.StrictAuth, Warn: e.warn, Log: e.log,
@@ -79,6 +81,28 @@ func declared(cfg Config) control.Declared {
 		d.Triggers = append(d.Triggers, control.File{Name: t.Name, Data: t.Data})
 	}
 	return d
+}
+
+// settling is how long a change of a trigger waits for what was published before. It waits in vain only when some trigger is so far behind
+// that nothing more is read, and that one above all must be changeable.
+const settling = time.Second
+
+func (e *Emulator) setTrigger(t trigger.Trigger) error {
+	e.settle()
+	return e.triggers.Set(t)
+}
+
+func (e *Emulator) removeTrigger(id string) error {
+	e.settle()
+	return e.triggers.Remove(id)
+}
+
+// settle lets every event that was published find the triggers as they are before one changes: what is pushed to a trigger that is
+// paused is lost, however soon it is resumed.
+func (e *Emulator) settle() {
+	ctx, cancel := context.WithTimeout(e.running, settling)
+	defer cancel()
+	_ = e.triggers.Read(ctx, lastOf(e.published.Load())) // what is not read by then finds the trigger as it is then
 }
 
 // setCloudFunction adds a function that a client has made.

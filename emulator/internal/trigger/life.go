@@ -56,6 +56,17 @@ func (e *Engine) endReading() {
 // Quiet returns when the record at upTo is read and nothing is in hand but open batches that wait for their cutoff. It returns
 // ErrClosed when reading has ended before upTo, and ctx's error.
 func (e *Engine) Quiet(ctx context.Context, upTo uint64) error {
+	return e.await(ctx, "quiet", upTo, func() bool { return e.quiet(upTo) })
+}
+
+// Read returns when the triggers have the record at upTo, at once before Run, and with Quiet's errors: a Set or Remove that
+// follows leaves what was matched before to the triggers as they were. While a trigger is full nothing is read, so ctx should have a limit.
+func (e *Engine) Read(ctx context.Context, upTo uint64) error {
+	return e.await(ctx, "read", upTo, func() bool { return e.read >= upTo || e.reader == nil })
+}
+
+// await calls is with e.mu.
+func (e *Engine) await(ctx context.Context, what string, upTo uint64, is func() bool) error {
 	defer context.AfterFunc(ctx, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -63,10 +74,10 @@ func (e *Engine) Quiet(ctx context.Context, upTo uint64) error {
 	})()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for !e.quiet(upTo) {
+	for !is() {
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Errorf("trigger: quiet: %w", ctx.Err())
+			return fmt.Errorf("trigger: %s: %w", what, ctx.Err())
 		case e.ended && e.read < upTo:
 			return ErrClosed
 		}

@@ -185,6 +185,24 @@ func TestQuietWaitsForABatchThatIsDue(t *testing.T) {
 	h.quiet()
 }
 
+// What was emitted before a change is matched by what was there before it.
+func TestReadSettlesWhatWasEmitted(t *testing.T) {
+	h := open(t, trigger.Options{})
+	var s sink
+	h.set(simple("t", 1, &s))
+	h.emit(push("first"))
+	h.quiet()
+	h.emit(pushes(1000)...)
+	h.is.NoErr(h.Read(t.Context(), h.last))
+	h.is.NoErr(h.Remove("t"))
+	h.quiet()
+	h.is.Equal(len(s.payloads()), 1001)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	h.is.True(errors.Is(h.Read(ctx, h.last+1), context.Canceled))
+	h.is.NoErr(trigger.New(trigger.Options{}).Read(t.Context(), 1)) // nobody reads yet
+}
+
 func TestRunReturnsWhatNextSays(t *testing.T) {
 	is := is.New(t)
 	broken := errors.New("the disk is gone")
