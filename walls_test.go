@@ -107,7 +107,6 @@ var only = map[string][]string{
 	"github.com/kelseyhightower/envconfig": {"functions"},
 	"github.com/fsnotify/fsnotify":         {"emulator/internal/runner"},
 	"github.com/go-jose/go-jose":           {"emulator/internal/yandex"},
-	"github.com/golang-jwt":                {"emulator/internal/yandex"},
 	"github.com/google/btree":              {"emulator/internal/dynamodb"},
 }
 

@@ -1,14 +1,15 @@
 package iam_test
 
 import (
-	"crypto"
-	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v4"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/matryer/is"
 	"google.golang.org/grpc/codes"
 
@@ -127,23 +128,28 @@ func TestTokensForOAuth(t *testing.T) {
 }
 
 // signed makes a JWT as the SDKs do.
-func signed(t *testing.T, id, private string, claims jwt.RegisteredClaims) string {
+func signed(t *testing.T, id, private string, claims jwt.Claims) string {
+	t.Helper()
+	return signedBy(t, jose.PS256, id, private, claims)
+}
+
+func signedBy(t *testing.T, algorithm jose.SignatureAlgorithm, id, private string, claims jwt.Claims) string {
 	t.Helper()
 	is := is.New(t)
-	key, err := jwt.ParseRSAPrivateKeyFromPEM([]byte(private))
+	block, _ := pem.Decode([]byte(private))
+	is.True(block != nil)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	is.NoErr(err)
-	method := &jwt.SigningMethodRSAPSS{SigningMethodRSA: jwt.SigningMethodPS256.SigningMethodRSA,
-		Options: &rsa.PSSOptions{Hash: crypto.SHA256, SaltLength: rsa.PSSSaltLengthEqualsHash}}
-	token := jwt.NewWithClaims(method, claims)
-	token.Header["kid"] = id
-	text, err := token.SignedString(key)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: id}}, nil)
+	is.NoErr(err)
+	text, err := jwt.Signed(signer).Claims(claims).Serialize()
 	is.NoErr(err)
 	return text
 }
 
-func claims(issuer string, at time.Time) jwt.RegisteredClaims {
-	return jwt.RegisteredClaims{Issuer: issuer, IssuedAt: jwt.NewNumericDate(at), ExpiresAt: jwt.NewNumericDate(at.Add(time.Hour)),
-		Audience: jwt.ClaimStrings{"https://iam.api.cloud.yandex.net/iam/v1/tokens"}}
+func claims(issuer string, at time.Time) jwt.Claims {
+	return jwt.Claims{Issuer: issuer, IssuedAt: jwt.NewNumericDate(at), Expiry: jwt.NewNumericDate(at.Add(time.Hour)),
+		Audience: jwt.Audience{"https://iam.api.cloud.yandex.net/iam/v1/tokens"}}
 }
 
 func TestTokensForAuthorizedKeys(t *testing.T) {
@@ -163,14 +169,14 @@ func TestTokensForAuthorizedKeys(t *testing.T) {
 	is.Equal(who, resource.Caller{ID: accountID, Type: "serviceAccount"})
 
 	other := claims(accountID, noon)
-	other.Audience = jwt.ClaimStrings{"https://example.org"}
+	other.Audience = jwt.Audience{"https://example.org"}
 	long := claims(accountID, noon)
-	long.ExpiresAt = jwt.NewNumericDate(noon.Add(2 * time.Hour))
+	long.Expiry = jwt.NewNumericDate(noon.Add(2 * time.Hour))
 	endless := claims(accountID, noon)
-	endless.ExpiresAt = nil
+	endless.Expiry = nil
 	forged := signed(t, id, another.PrivateKey, claims(accountID, noon))
 	for want, text := range map[string]string{
-		"verification error":        forged,
+		"has not signed it":         forged,
 		"is no authorized key of":   signed(t, another.Key.Id, another.PrivateKey, claims(accountID, noon)),
 		"no authorized key of aje9": signed(t, id, private, claims("aje9", noon)),
 		"has no iss":                signed(t, id, private, claims("", noon)),
@@ -179,7 +185,8 @@ func TestTokensForAuthorizedKeys(t *testing.T) {
 		"lacks iat or exp":          signed(t, id, private, endless),
 		"in the future":             signed(t, id, private, claims(accountID, noon.Add(2*time.Minute))),
 		"has expired":               signed(t, id, private, claims(accountID, noon.Add(-time.Hour))),
-		"invalid number of":         "nonsense",
+		"must have three parts":     "nonsense",
+		"unexpected signature":      signedBy(t, jose.RS256, id, private, claims(accountID, noon)),
 	} {
 		_, err := h.tokens.Create(t.Context(), byJWT(text))
 		wants(t, err, codes.Unauthenticated, want)
@@ -193,7 +200,7 @@ func TestTokensForAuthorizedKeys(t *testing.T) {
 		is := is.New(t)
 		h := open(t, j, nil)
 		_, err := h.tokens.Create(t.Context(), byJWT(forged)) // the key is known
-		wants(t, err, codes.Unauthenticated, "verification error")
+		wants(t, err, codes.Unauthenticated, "has not signed it")
 		_, err = h.tokens.Create(t.Context(), byJWT("nonsense"))
 		wants(t, err, codes.Unauthenticated, "JWT is invalid")
 		// The key of an account of the real cloud.
