@@ -103,7 +103,7 @@ func (s *Service) ListOperations(ctx context.Context, r *pb.ListContainerOperati
 	if _, err := s.may(ctx, viewer, r.ContainerId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(s.o.Store, r.ContainerId, r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.ContainerId), r)
 	return &pb.ListContainerOperationsResponse{Operations: page, NextPageToken: next}, err
 }
 

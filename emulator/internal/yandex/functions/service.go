@@ -107,7 +107,7 @@ func (s *Service) ListOperations(ctx context.Context, r *pb.ListFunctionOperatio
 	if _, err := s.may(ctx, viewer, r.FunctionId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(s.o.Store, r.FunctionId, r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.FunctionId), r)
 	return &pb.ListFunctionOperationsResponse{Operations: page, NextPageToken: next}, err
 }
 

@@ -107,6 +107,6 @@ func (s *accessKeyService) ListOperations(ctx context.Context, r *aws.ListAccess
 	if _, err := s.key(ctx, r.AccessKeyId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(s.o.Store, r.AccessKeyId, r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.AccessKeyId), r)
 	return &aws.ListAccessKeyOperationsResponse{Operations: page, NextPageToken: next}, err
 }

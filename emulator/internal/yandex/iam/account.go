@@ -209,7 +209,7 @@ func (s *accountService) ListOperations(ctx context.Context, r *pb.ListServiceAc
 	if _, err := s.account(ctx, r.ServiceAccountId, accountViewer); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(s.o.Store, r.ServiceAccountId, r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.ServiceAccountId), r)
 	return &pb.ListServiceAccountOperationsResponse{Operations: page, NextPageToken: next}, err
 }
 

@@ -135,6 +135,6 @@ func (s *apiKeyService) ListOperations(ctx context.Context, r *pb.ListApiKeyOper
 	if _, err := s.key(ctx, r.ApiKeyId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(s.o.Store, r.ApiKeyId, r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.ApiKeyId), r)
 	return &pb.ListApiKeyOperationsResponse{Operations: page, NextPageToken: next}, err
 }

@@ -192,6 +192,6 @@ func (s *keyService) ListOperations(ctx context.Context, r *pb.ListKeyOperations
 	if _, err := s.key(ctx, r.KeyId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(s.o.Store, r.KeyId, r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.KeyId), r)
 	return &pb.ListKeyOperationsResponse{Operations: page, NextPageToken: next}, err
 }

@@ -1,10 +1,12 @@
 package resource
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -45,25 +47,33 @@ func (b *Bindings) Any(resourceID string, is func(*access.AccessBinding) bool) b
 	return found
 }
 
-// List answers ListAccessBindings for a resource; whether it is there is the service's to ask.
+// List answers ListAccessBindings for a resource; whether it is there is the service's to ask. The bindings are in the order of their
+// roles, then of whom they are for: a page token, which is the last of a page, stays good while others come and go.
 func (b *Bindings) List(r *access.ListAccessBindingsRequest) (*access.ListAccessBindingsResponse, error) {
+	size, err := pageSize(r)
+	if err != nil {
+		return nil, err
+	}
 	all := b.Of(r.ResourceId)
-	from, size := 0, int(r.PageSize)
-	if size <= 0 {
-		size = defaultPage
-	}
+	slices.SortFunc(all, func(a, b *access.AccessBinding) int { return strings.Compare(rank(a), rank(b)) })
 	if r.PageToken != "" {
-		var err error
-		if from, err = strconv.Atoi(r.PageToken); err != nil || from < 0 || from > len(all) {
-			return nil, Invalid("page_token", "got what no list has returned, want the next_page_token of the page before")
+		last, err := base64.RawURLEncoding.DecodeString(r.PageToken)
+		if err != nil || bytes.Count(last, []byte{0}) != 2 {
+			return nil, unknownToken()
 		}
+		all = slices.DeleteFunc(all, func(a *access.AccessBinding) bool { return rank(a) <= string(last) })
 	}
-	to := min(from+size, len(all))
-	out := &access.ListAccessBindingsResponse{AccessBindings: all[from:to]}
-	if to < len(all) {
-		out.NextPageToken = fmt.Sprint(to)
+	if len(all) <= size {
+		return &access.ListAccessBindingsResponse{AccessBindings: all}, nil
 	}
-	return out, nil
+	return &access.ListAccessBindingsResponse{
+		AccessBindings: all[:size], NextPageToken: base64.RawURLEncoding.EncodeToString([]byte(rank(all[size-1]))),
+	}, nil
+}
+
+// rank is what bindings are listed by. No two of a resource have the same.
+func rank(a *access.AccessBinding) string {
+	return a.GetRoleId() + "\x00" + a.GetSubject().GetType() + "\x00" + a.GetSubject().GetId()
 }
 
 // Set replaces the bindings of a resource.

@@ -255,7 +255,9 @@ func (c *Collection[M]) Delete(ctx context.Context, id string) error {
 		}
 	}
 	delete(c.items, id)
-	c.gone[id] = c.defaults[id] && it.File == ""
+	if c.defaults[id] && it.File == "" {
+		c.gone[id] = true
+	}
 	return nil
 }
 

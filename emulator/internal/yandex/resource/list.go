@@ -38,12 +38,9 @@ func List[M proto.Message](items []M, r ListRequest) (page []M, next string, err
 			return nil, "", err
 		}
 	}
-	size := int(r.GetPageSize())
-	switch {
-	case size < 0 || size > maxPage:
-		return nil, "", Invalid("page_size", fmt.Sprintf("got %d, want 0 to %d", size, maxPage))
-	case size == 0:
-		size = defaultPage
+	size, err := pageSize(r)
+	if err != nil {
+		return nil, "", err
 	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(filter)) // it does not fail
@@ -53,7 +50,7 @@ func List[M proto.Message](items []M, r ListRequest) (page []M, next string, err
 	if r.GetPageToken() != "" {
 		after, err := base64.RawURLEncoding.DecodeString(r.GetPageToken())
 		if err != nil || len(after) < len(sum) {
-			return nil, "", Invalid("page_token", "got what no list has returned, want the next_page_token of the page before")
+			return nil, "", unknownToken()
 		}
 		last, same := bytes.CutPrefix(after, sum)
 		if !same {
@@ -71,6 +68,21 @@ func List[M proto.Message](items []M, r ListRequest) (page []M, next string, err
 		page = append(page, m)
 	}
 	return page, "", nil
+}
+
+// pageSize is how many a page is to have.
+func pageSize(r ListRequest) (int, error) {
+	switch size := r.GetPageSize(); {
+	case size < 0 || size > maxPage:
+		return 0, Invalid("page_size", fmt.Sprintf("got %d, want 0 to %d", size, maxPage))
+	case size > 0:
+		return int(size), nil
+	}
+	return defaultPage, nil
+}
+
+func unknownToken() error {
+	return Invalid("page_token", "got what no list has returned, want the next_page_token of the page before")
 }
 
 // follow is the index of the first item after the one that was at a place, which may be gone by now. Lists begin with the oldest

@@ -2,7 +2,6 @@ package resource
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -116,7 +115,9 @@ func (o *operations) add(e *entry) {
 			continue
 		}
 		delete(o.byID, o.order[i].op.Id)
-		o.order = append(o.order[:i:i], o.order[i+1:]...)
+		copy(o.order[1:], o.order[:i]) // the few that run and are older: the many that are younger stay where they are
+		o.order[0] = nil
+		o.order = o.order[1:]
 	}
 }
 
@@ -144,7 +145,7 @@ func (o *operations) Cancel(ctx context.Context, r *operation.CancelOperationReq
 	return o.Get(ctx, &operation.GetOperationRequest{OperationId: r.OperationId})
 }
 
-// OperationsOn returns the operations about a resource, the last one first, as ListOperations calls want them.
+// OperationsOn returns the operations about a resource, the last one first, as ListOperations calls want them; List makes pages of them.
 func (s *Store) OperationsOn(on string) []*operation.Operation {
 	s.operations.mu.Lock()
 	defer s.operations.mu.Unlock()
@@ -155,33 +156,6 @@ func (s *Store) OperationsOn(on string) []*operation.Operation {
 		}
 	}
 	return out
-}
-
-// ListOperations picks the page of a ListOperations call: what was done to a resource, the last first.
-func ListOperations(s *Store, on string, r ListRequest) (page []*operation.Operation, next string, err error) {
-	all := s.OperationsOn(on)
-	if r.GetPageToken() != "" {
-		from := slices.IndexFunc(all, func(o *operation.Operation) bool { return o.Id == r.GetPageToken() })
-		if from < 0 {
-			return nil, "", Invalid("page_token", "got what no list has returned, want the next_page_token of the page before")
-		}
-		all = all[from:]
-	}
-	if f, ok := r.(interface{ GetFilter() string }); ok && f.GetFilter() != "" {
-		keep, err := Filter((*operation.Operation)(nil).ProtoReflect().Descriptor(), f.GetFilter())
-		if err != nil {
-			return nil, "", err
-		}
-		all = slices.DeleteFunc(all, func(o *operation.Operation) bool { return !keep(o) })
-	}
-	size := int(r.GetPageSize())
-	if size <= 0 {
-		size = defaultPage
-	}
-	if len(all) > size {
-		return all[:size], all[size].Id, nil
-	}
-	return all, "", nil
 }
 
 // Wait returns when an operation is done, or with ctx's error.

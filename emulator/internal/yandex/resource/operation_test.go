@@ -171,7 +171,7 @@ func TestListOperations(t *testing.T) {
 	}
 	list := func(r *triggers.ListTriggerOperationsRequest) (text, next string) {
 		t.Helper()
-		page, next, err := resource.ListOperations(s, "a1s1", r)
+		page, next, err := resource.List(s.OperationsOn("a1s1"), r)
 		is.NoErr(err)
 		for _, op := range page {
 			text += op.Description
@@ -192,9 +192,25 @@ func TestListOperations(t *testing.T) {
 	page, next = list(&triggers.ListTriggerOperationsRequest{PageSize: 1, Filter: `description IN ("4", "1")`, PageToken: next})
 	is.Equal(page, "1")
 	is.Equal(next, "")
-	_, _, err = resource.ListOperations(s, "a1s1", &triggers.ListTriggerOperationsRequest{PageToken: "a1snone"})
+	_, _, err = resource.List(s.OperationsOn("a1s1"), &triggers.ListTriggerOperationsRequest{PageToken: "a1snone"})
 	wrong(t, err, "page_token")
-	_, _, err = resource.ListOperations(s, "a1s1", &triggers.ListTriggerOperationsRequest{Filter: "x"})
+	_, _, err = resource.List(s.OperationsOn("a1s1"), &triggers.ListTriggerOperationsRequest{Filter: "x"})
 	wrong(t, err, "filter")
 	is.NoErr(s.Wait(t.Context(), "a1snone")) // what is not there is not waited for
+}
+
+// BenchmarkDone is an operation more when as many are remembered as ever are.
+func BenchmarkDone(b *testing.B) {
+	s := newStore(nil)
+	for range 10_000 {
+		if _, err := s.Done(b.Context(), "a1s1", "", &triggers.PauseTriggerMetadata{}, &triggers.Trigger{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Done(b.Context(), "a1s1", "", &triggers.PauseTriggerMetadata{}, &triggers.Trigger{}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -144,7 +144,7 @@ func (s *cloudService) ListOperations(ctx context.Context, r *pb.ListCloudOperat
 	if _, err := s.may(ctx, auditor, r.CloudId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(s.o.Store, r.CloudId, r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.CloudId), r)
 	return &pb.ListCloudOperationsResponse{Operations: page, NextPageToken: next}, err
 }
 

@@ -138,7 +138,7 @@ func (s *folderService) ListOperations(ctx context.Context, r *pb.ListFolderOper
 	if _, err := s.may(ctx, auditor, r.FolderId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(s.o.Store, r.FolderId, r)
+	page, next, err := resource.List(s.o.Store.OperationsOn(r.FolderId), r)
 	return &pb.ListFolderOperationsResponse{Operations: page, NextPageToken: next}, err
 }
 

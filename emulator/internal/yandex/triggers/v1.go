@@ -138,7 +138,7 @@ func (f first) ListOperations(ctx context.Context, r *v1.ListTriggerOperationsRe
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(f.service.o.Store, r.TriggerId, r)
+	page, next, err := resource.List(f.service.o.Store.OperationsOn(r.TriggerId), r)
 	return &v1.ListTriggerOperationsResponse{Operations: page, NextPageToken: next}, err
 }
 

@@ -116,7 +116,7 @@ func (f second) ListOperations(ctx context.Context, r *v2.ListTriggerOperationsR
 	if _, err := f.service.get(ctx, viewer, r.TriggerId); err != nil {
 		return nil, err
 	}
-	page, next, err := resource.ListOperations(f.service.o.Store, r.TriggerId, r)
+	page, next, err := resource.List(f.service.o.Store.OperationsOn(r.TriggerId), r)
 	return &v2.ListTriggerOperationsResponse{Operations: page, NextPageToken: next}, err
 }
 
