@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,10 +23,11 @@ type functionFlags struct {
 	stack     string
 	region    string
 
-	functions []string
-	env       []string
-	memory    int
-	timeout   time.Duration
+	functions  []string
+	containers []string
+	env        []string
+	memory     int
+	timeout    time.Duration
 
 	debug      []string
 	noWatch    bool
@@ -44,9 +46,10 @@ func (f *functionFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.env, "function-env", nil, "set a variable for one function or for all of --function, `[ID:]NAME=VALUE` (repeatable)")
 	flags.IntVar(&f.memory, "function-memory", 128, "memory of the functions of --function in `MB`")
 	flags.DurationVar(&f.timeout, "function-timeout", 3*time.Second, "`TIMEOUT` of the functions of --function")
+	flags.StringArrayVar(&f.containers, "container", nil, "a Serverless Container of Yandex Cloud that runs elsewhere on this machine, `ID=URL` (repeatable)")
 	flags.StringArrayVar(&f.debug, "debug", nil, "start this `FUNCTION` (logical id in the template, or --function's id) under a debugger that waits for you (repeatable)")
 	flags.BoolVar(&f.noWatch, "no-watch", false, "do not build functions anew when their source changes")
-	flags.BoolVar(&f.strictAuth, "strict-auth", false, "check the signatures of requests to AWS's APIs and what the functions' policies allow; you sign with key id regcast and secret regcast")
+	flags.BoolVar(&f.strictAuth, "strict-auth", false, "check who sends requests to the clouds' APIs and what policies and roles let them do; you are key id regcast with secret regcast at AWS's, and token t1.regcast.local at Yandex Cloud's")
 	flags.BoolVar(&f.lazyTTL, "lazy-ttl", false, "leave expired items of DynamoDB tables readable, as the cloud may for days")
 	flags.BoolVar(&f.fragment, "fragment-frames", false, "send what is posted to AWS's connections in several frames, as the cloud does now and then")
 }
@@ -81,6 +84,13 @@ func (f *functionFlags) config(cfg *emulator.Config, stderr io.Writer) error {
 			return err
 		}
 	}
+	for _, text := range f.containers {
+		container, err := parseContainer(text)
+		if err != nil {
+			return err
+		}
+		cfg.Containers = append(cfg.Containers, container)
+	}
 	cfg.Environ = os.Environ()
 	if cache, err := os.UserCacheDir(); err == nil { // otherwise every start links anew
 		cfg.Cache = filepath.Join(cache, "regcast", "functions")
@@ -103,6 +113,16 @@ func parseFunction(text string) (emulator.CloudFunction, error) {
 		return emulator.CloudFunction{}, usageError("--function: got %q, want ID=FOLDER:ENTRYPOINT, as d4emyfunction0000000=./functions/yandex:handler.Broadcast", text)
 	}
 	return emulator.CloudFunction{ID: id, Package: rest[:colon], Entry: rest[colon+1:]}, nil
+}
+
+// parseContainer reads ID=URL.
+func parseContainer(text string) (emulator.Container, error) {
+	id, address, named := strings.Cut(text, "=")
+	u, err := url.Parse(address)
+	if !named || id == "" || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return emulator.Container{}, usageError("--container: got %q, want ID=URL, as bbamycontainer000000=http://127.0.0.1:9000", text)
+	}
+	return emulator.Container{ID: id, URL: address}, nil
 }
 
 // setEnv reads [ID:]NAME=VALUE.

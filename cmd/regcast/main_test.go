@@ -36,12 +36,17 @@ func TestScripts(t *testing.T) {
 	}})
 }
 
-// listening is a command for the scripts: `listening N CMD…` connects `regcast listen --json --count N`, runs CMD once it is
+// listening is a command for the scripts: `listening N [URL] CMD…` connects `regcast listen --json --count N`, runs CMD once it is
 // connected, and prints what it received.
 func listening() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	listen := exec.CommandContext(ctx, "regcast", "listen", "--json", "--timeout", "30s", "--count", os.Args[1])
+	todo := os.Args[2:]
+	if strings.HasPrefix(todo[0], "ws") {
+		listen.Args = append(listen.Args, todo[0])
+		todo = todo[1:]
+	}
 	listen.Stdout = os.Stdout
 	news, err := listen.StderrPipe()
 	check(err)
@@ -50,7 +55,7 @@ func listening() {
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "connected ") {
 		fmt.Fprintln(os.Stderr, lines.Text())
 	}
-	cmd := exec.CommandContext(ctx, os.Args[2], os.Args[3:]...)
+	cmd := exec.CommandContext(ctx, todo[0], todo[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	check(cmd.Run())
 	for lines.Scan() {

@@ -39,7 +39,7 @@ type upFlags struct {
 
 func (f *upFlags) add(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.data, "data", "", "keep the registry, the journal and the queues in this `FOLDER` (default: nothing is kept; tables never are)")
+	flags.StringVar(&f.data, "data", "", "keep everything in this `FOLDER`: images, journal, queues, what clients make (default: nothing is kept; tables never are)")
 	flags.StringArrayVar(&f.triggers, "trigger", nil, "take a trigger from `FILE`, as `yc serverless trigger get` prints it; takes the place of the default trigger (repeatable)")
 	flags.StringArrayVar(&f.specs, "spec", nil, "add a gateway from an OpenAPI `[GATEWAY-ID=]FILE` (repeatable)")
 	flags.StringArrayVar(&f.origins, "allow-origin", nil, "let only this `ORIGIN` open sockets from a browser, * is a wildcard (repeatable; default: all, as in the cloud)")
@@ -205,6 +205,7 @@ func printPanel(out io.Writer, em *emulator.Emulator, taken, data string) error 
 
   registry %[2]s at %[1]s and %[1]s/%[2]s
 `, host, d.RegistryID)
+	fmt.Fprintf(w, "  yandex   alias yc='regcast yc'; for Terraform and SDKs YC_ENDPOINT=%s, or regcast exec\n", host)
 	fmt.Fprintf(w, "  TLS      %s and wss://, on the same port; regcast ca tells how to trust it\n", em.SecureURL())
 	for _, g := range em.Gateways() {
 		fmt.Fprintf(w, "  gateway  %s at ws://%s.apigw.localhost:%s and ws://%s/gw/%s, paths %s\n",
