@@ -77,12 +77,15 @@ func yandex(t *testing.T) *emulatortest.Emulator {
 func TestYandexDeployment(t *testing.T) {
 	is := is.New(t)
 	em := yandex(t)
-	team, other := em.Dial("/ws?image=team/*&events=create-image-tag"), em.Dial("/ws?image=other/app")
+	team, other, all := em.Dial("/ws?image=team/*&events=create-image-tag"), em.Dial("/ws?image=other/app"), em.Dial("/all")
 	em.Push("team/app:v1")
 	got := team.Expect("create-image-tag")
 	is.Equal(got[0].Details.Tag, "v1")
-	team.Write([]byte("ping"))
-	is.Equal(string(team.Read()), "pong")
+	all.Expect("create-image", "create-image-tag")
+	for _, socket := range []*emulatortest.Socket{team, all} {
+		socket.Write([]byte("ping"))
+		is.Equal(string(socket.Read()), "pong")
+	}
 	em.Push("other/app:v2")
 	other.Expect("create-image", "create-image-tag")
 	em.Flush()

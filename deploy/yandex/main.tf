@@ -1,5 +1,6 @@
 # Every WebSocket client knows of an image seconds after it was pushed to Container Registry:
-#   registry → trigger → broadcast → ConnectionService → clients, which connect, message and disconnect keep in a table.
+#   registry → trigger → broadcast → ConnectionService → clients of /ws, which connect, message and disconnect keep in a table;
+#   registry → trigger → the gateway's own broadcast → clients of /all.
 # `make deploy-yandex` ships it. regcast runs openapi.yaml and trigger.yaml here, as they are. See docs/DEPLOY.md.
 
 terraform {
@@ -28,7 +29,7 @@ provider "aws" {
   # The first plan comes before the key, signs nothing, and yet wants to have something to sign with.
   shared_credentials_files = ["${path.module}/plan.credentials"]
   endpoints {
-    dynamodb = yandex_ydb_database_serverless.regcast.document_api_endpoint
+    dynamodb = local.table_endpoint
   }
   skip_credentials_validation = true
   skip_metadata_api_check     = true
@@ -37,8 +38,9 @@ provider "aws" {
 }
 
 locals {
-  registry_id = var.registry_id != "" ? var.registry_id : yandex_container_registry.regcast[0].id
-  zip         = "${path.module}/../../dist/yandex.zip"
+  registry_id    = var.registry_id != "" ? var.registry_id : yandex_container_registry.regcast[0].id
+  table_endpoint = var.table_endpoint != "" ? var.table_endpoint : yandex_ydb_database_serverless.regcast[0].document_api_endpoint
+  zip            = "${path.module}/../../dist/yandex.zip"
   functions = {
     connect    = { entrypoint = "index.Connect", seconds = 10 }
     message    = { entrypoint = "index.Message", seconds = 10 }
@@ -51,7 +53,7 @@ locals {
 
 resource "yandex_iam_service_account" "caller" {
   name        = "${var.name}-caller"
-  description = "Calls regcast's functions for the gateway and the trigger"
+  description = "Calls regcast's functions for the gateway and the trigger, and broadcasts for the other trigger"
 }
 
 resource "yandex_function_iam_member" "caller" {
@@ -67,7 +69,8 @@ resource "yandex_iam_service_account" "functions" {
 }
 
 resource "yandex_ydb_database_iam_binding" "functions" {
-  database_id = yandex_ydb_database_serverless.regcast.id
+  count       = length(yandex_ydb_database_serverless.regcast)
+  database_id = yandex_ydb_database_serverless.regcast[0].id
   role        = "ydb.editor"
   members     = ["serviceAccount:${yandex_iam_service_account.functions.id}"]
 }
@@ -79,6 +82,12 @@ resource "yandex_resourcemanager_folder_iam_member" "functions" {
   member    = "serviceAccount:${yandex_iam_service_account.functions.id}"
 }
 
+resource "yandex_resourcemanager_folder_iam_member" "caller" {
+  folder_id = var.folder_id
+  role      = "api-gateway.websocketBroadcaster"
+  member    = "serviceAccount:${yandex_iam_service_account.caller.id}"
+}
+
 # From the registry to the clients.
 
 resource "yandex_container_registry" "regcast" {
@@ -86,8 +95,8 @@ resource "yandex_container_registry" "regcast" {
   name  = var.name
 }
 
+# Clients of /ws get what they wish for, with more tries when the first fails.
 resource "yandex_function_trigger" "regcast" {
-  count       = var.delivery == "function" ? 1 : 0
   name        = var.name
   description = "Tells regcast's broadcast of images"
   container_registry {
@@ -110,12 +119,11 @@ resource "yandex_function_trigger" "regcast" {
   depends_on = [yandex_function_iam_member.caller]
 }
 
-# The alternative without a function: every client gets everything, whatever it wishes for, once and without another try.
+# Clients of /all get everything, once and without another try: no function runs. Both kinds of triggers share a folder's names.
 resource "yandex_serverless_triggers" "regcast" {
-  count       = var.delivery == "broadcast" ? 1 : 0
   folder_id   = var.folder_id
-  name        = var.name
-  description = "Tells regcast's clients of images"
+  name        = "${var.name}-all"
+  description = "Tells all clients of images"
   source = {
     container_registry = {
       registry_id = local.registry_id
@@ -136,18 +144,11 @@ resource "yandex_serverless_triggers" "regcast" {
   action = [{
     gateway_websocket_broadcast = {
       gateway_id         = yandex_api_gateway.regcast.id
-      path               = "/ws"
+      path               = "/all"
       service_account_id = yandex_iam_service_account.caller.id
     }
   }]
-  depends_on = [yandex_resourcemanager_folder_iam_member.broadcaster]
-}
-
-resource "yandex_resourcemanager_folder_iam_member" "broadcaster" {
-  count     = var.delivery == "broadcast" ? 1 : 0
-  folder_id = var.folder_id
-  role      = "api-gateway.websocketBroadcaster"
-  member    = "serviceAccount:${yandex_iam_service_account.caller.id}"
+  depends_on = [yandex_resourcemanager_folder_iam_member.caller]
 }
 
 resource "yandex_function" "regcast" {
@@ -165,7 +166,7 @@ resource "yandex_function" "regcast" {
   }
   environment = {
     REGCAST_TABLE          = aws_dynamodb_table.connections.name
-    REGCAST_TABLE_ENDPOINT = yandex_ydb_database_serverless.regcast.document_api_endpoint
+    REGCAST_TABLE_ENDPOINT = local.table_endpoint
     REGCAST_FORMAT         = var.format
     REGCAST_LOG_LEVEL      = var.log_level
     REGCAST_TIMEOUT        = "${each.value.seconds - 5}s" # the cloud does not tell functions how long they have
@@ -186,7 +187,8 @@ resource "yandex_api_gateway" "regcast" {
 # Which client wants what.
 
 resource "yandex_ydb_database_serverless" "regcast" {
-  name = var.name
+  count = var.table_endpoint == "" ? 1 : 0
+  name  = var.name
 }
 
 # Only for Terraform, to make the table with: the functions sign in with tokens of their own. It is in the state, so keep that safe.

@@ -3,6 +3,11 @@ output "url" {
   value       = "wss://${yandex_api_gateway.regcast.domain}/ws"
 }
 
+output "url_all" {
+  description = "Where clients connect that want everything"
+  value       = "wss://${yandex_api_gateway.regcast.domain}/all"
+}
+
 output "registry" {
   description = "Where to push: this, a slash and the image's name"
   value       = "cr.yandex/${local.registry_id}"

@@ -59,14 +59,10 @@ variable "batch_cutoff" {
   }
 }
 
-variable "delivery" {
+variable "table_endpoint" {
   type        = string
-  default     = "function"
-  description = "How batches reach clients: through the function, which sends each what it wishes for, or as the cloud's own broadcast to all"
-  validation {
-    condition     = contains(["function", "broadcast"], var.delivery)
-    error_message = "Allowed: function, broadcast."
-  }
+  default     = ""
+  description = "An existing Document API to keep the clients in, as regcast's own is; a database is made when this is empty"
 }
 
 variable "format" {
