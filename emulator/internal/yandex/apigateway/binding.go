@@ -3,8 +3,7 @@ package apigateway
 import (
 	"context"
 
-	"google.golang.org/protobuf/types/known/emptypb"
-
+	"github.com/regcast/regcast/emulator/internal/yandex/resource"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/operation"
 )
@@ -19,22 +18,20 @@ func (s *Service) ListAccessBindings(ctx context.Context, r *access.ListAccessBi
 
 // SetAccessBindings replaces the bindings of a gateway.
 func (s *Service) SetAccessBindings(ctx context.Context, r *access.SetAccessBindingsRequest) (*operation.Operation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := s.get(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if err := s.o.Bindings.Set(ctx, r.ResourceId, r.AccessBindings); err != nil {
-		return nil, err
-	}
-	return s.o.Store.Done(ctx, r.ResourceId, "operation_set_access_bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Bindings.ServeSet(ctx, r, resource.Nothing)
 }
 
 // UpdateAccessBindings adds bindings of a gateway and takes some away.
 func (s *Service) UpdateAccessBindings(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*operation.Operation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := s.get(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if _, err := s.o.Bindings.Update(ctx, r.ResourceId, r.AccessBindingDeltas); err != nil {
-		return nil, err
-	}
-	return s.o.Store.Done(ctx, r.ResourceId, "operation_update_access_bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Bindings.ServeUpdate(ctx, r, resource.Nothing)
 }

@@ -155,24 +155,26 @@ func (s registries) ListAccessBindings(ctx context.Context, r *access.ListAccess
 
 // SetAccessBindings replaces the bindings of a registry.
 func (s registries) SetAccessBindings(ctx context.Context, r *access.SetAccessBindingsRequest) (*operation.Operation, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if err := s.mayBind(ctx, r.ResourceId); err != nil {
 		return nil, err
 	}
-	return s.setBindings(ctx, r)
+	return s.o.Bindings.ServeSet(ctx, r, resource.Nothing)
 }
 
 // UpdateAccessBindings adds and removes bindings of a registry.
 func (s registries) UpdateAccessBindings(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*operation.Operation, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if err := s.mayBind(ctx, r.ResourceId); err != nil {
 		return nil, err
 	}
-	return s.updateBindings(ctx, r)
+	return s.o.Bindings.ServeUpdate(ctx, r, resource.Nothing)
 }
 
-// mayBind tells whether the caller may bind roles on a registry, which is kept from then on.
+// mayBind tells whether the caller may bind roles on a registry, which is kept from then on. The lock is held.
 func (s registries) mayBind(ctx context.Context, id string) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
 	it, err := s.may(ctx, admin, id)
 	if err != nil {
 		return err

@@ -111,18 +111,22 @@ func (s repositories) ListAccessBindings(ctx context.Context, r *access.ListAcce
 
 // SetAccessBindings replaces the bindings of a repository.
 func (s repositories) SetAccessBindings(ctx context.Context, r *access.SetAccessBindingsRequest) (*operation.Operation, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if _, err := s.mayRepository(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	return s.setBindings(ctx, r)
+	return s.o.Bindings.ServeSet(ctx, r, resource.Nothing)
 }
 
 // UpdateAccessBindings adds and removes bindings of a repository.
 func (s repositories) UpdateAccessBindings(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*operation.Operation, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if _, err := s.mayRepository(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	return s.updateBindings(ctx, r)
+	return s.o.Bindings.ServeUpdate(ctx, r, resource.Nothing)
 }
 
 // message is a repository as the APIs tell it.

@@ -16,10 +16,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
 	pb "github.com/yandex-cloud/go-genproto/yandex/cloud/containerregistry/v1"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/operation"
 
@@ -180,24 +178,6 @@ func (s *Service) keep(ctx context.Context, it resource.Item[*pb.Registry]) erro
 
 func (s *Service) done(ctx context.Context, id, description string, metadata, response proto.Message) (*operation.Operation, error) {
 	return s.o.Store.Done(ctx, id, description, metadata, response)
-}
-
-// setBindings and updateBindings are of registries and repositories alike; whether the caller may is asked before.
-
-func (s *Service) setBindings(ctx context.Context, r *access.SetAccessBindingsRequest) (*operation.Operation, error) {
-	if err := s.o.Bindings.Set(ctx, r.ResourceId, r.AccessBindings); err != nil {
-		return nil, err
-	}
-	return s.done(ctx, r.ResourceId, "Set access bindings",
-		&access.SetAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
-}
-
-func (s *Service) updateBindings(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*operation.Operation, error) {
-	if _, err := s.o.Bindings.Update(ctx, r.ResourceId, r.AccessBindingDeltas); err != nil {
-		return nil, err
-	}
-	return s.done(ctx, r.ResourceId, "Update access bindings",
-		&access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
 }
 
 // fromRoom words what the room refuses.

@@ -119,7 +119,11 @@ func (s *Service) Target(id string) (string, error) {
 }
 
 // Any tells whether there is a container.
-func (s *Service) Any() bool { return len(s.containers.Messages(nil)) > 0 }
+func (s *Service) Any() bool {
+	any := false
+	s.containers.Each(func(*pb.Container) bool { any = true; return false })
+	return any
+}
 
 // Chain is a container's folder, after the container itself: where roles on it are looked for.
 func (s *Service) Chain(id string) []string {

@@ -117,22 +117,20 @@ func (s *Service) ListAccessBindings(ctx context.Context, r *access.ListAccessBi
 
 // SetAccessBindings replaces the bindings of a container.
 func (s *Service) SetAccessBindings(ctx context.Context, r *access.SetAccessBindingsRequest) (*op, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if _, err := s.may(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if err := s.o.Bindings.Set(ctx, r.ResourceId, r.AccessBindings); err != nil {
-		return nil, err
-	}
-	return s.o.Store.Done(ctx, r.ResourceId, "Set access bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Bindings.ServeSet(ctx, r, resource.Nothing)
 }
 
 // UpdateAccessBindings adds and removes bindings of a container.
 func (s *Service) UpdateAccessBindings(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*op, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if _, err := s.may(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if _, err := s.o.Bindings.Update(ctx, r.ResourceId, r.AccessBindingDeltas); err != nil {
-		return nil, err
-	}
-	return s.o.Store.Done(ctx, r.ResourceId, "Update access bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Bindings.ServeUpdate(ctx, r, resource.Nothing)
 }

@@ -224,12 +224,12 @@ func (s *accountService) SetAccessBindings(ctx context.Context, r *access.SetAcc
 	if _, err := s.account(ctx, r.ResourceId, accountAdmin); err != nil {
 		return nil, err
 	}
-	return s.o.Bindings.ServeSet(ctx, r)
+	return s.o.Bindings.ServeSet(ctx, r, resource.Effective)
 }
 
 func (s *accountService) UpdateAccessBindings(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*op, error) {
 	if _, err := s.account(ctx, r.ResourceId, accountAdmin); err != nil {
 		return nil, err
 	}
-	return s.o.Bindings.ServeUpdate(ctx, r)
+	return s.o.Bindings.ServeUpdate(ctx, r, resource.Effective)
 }

@@ -169,22 +169,20 @@ func (s *Service) ListAccessBindings(ctx context.Context, r *access.ListAccessBi
 
 // SetAccessBindings replaces the bindings of a group.
 func (s *Service) SetAccessBindings(ctx context.Context, r *access.SetAccessBindingsRequest) (*operation.Operation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := s.group(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if err := s.o.Bindings.Set(ctx, r.ResourceId, r.AccessBindings); err != nil {
-		return nil, err
-	}
-	return s.o.Store.Done(ctx, r.ResourceId, "Set access bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Bindings.ServeSet(ctx, r, resource.Nothing)
 }
 
 // UpdateAccessBindings adds bindings of a group and takes some away.
 func (s *Service) UpdateAccessBindings(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*operation.Operation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := s.group(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	if _, err := s.o.Bindings.Update(ctx, r.ResourceId, r.AccessBindingDeltas); err != nil {
-		return nil, err
-	}
-	return s.o.Store.Done(ctx, r.ResourceId, "Update access bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId}, &emptypb.Empty{})
+	return s.o.Bindings.ServeUpdate(ctx, r, resource.Nothing)
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/operation"
@@ -123,8 +124,20 @@ func (b *Bindings) Update(ctx context.Context, resourceID string, deltas []*acce
 	return effective, b.set(ctx, resourceID, all)
 }
 
-// ServeSet answers SetAccessBindings for those services whose operation tells what changed; whether the caller may is theirs to ask.
-func (b *Bindings) ServeSet(ctx context.Context, r *access.SetAccessBindingsRequest) (*operation.Operation, error) {
+// Answer is what the operation of a change of bindings says of what it has changed: Nothing or Effective, as the service's proto has it.
+type Answer func([]*access.AccessBindingDelta) proto.Message
+
+// Nothing is the Answer of a service's resources.
+func Nothing([]*access.AccessBindingDelta) proto.Message { return &emptypb.Empty{} }
+
+// Effective is the Answer of clouds, folders and service accounts.
+func Effective(changed []*access.AccessBindingDelta) proto.Message {
+	return &access.AccessBindingsOperationResult{EffectiveDeltas: changed}
+}
+
+// ServeSet answers SetAccessBindings; whether there is such a resource, and whether the caller may, is the service's to ask, under the
+// lock that it deletes resources under.
+func (b *Bindings) ServeSet(ctx context.Context, r *access.SetAccessBindingsRequest, answer Answer) (*operation.Operation, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := b.Of(r.ResourceId)
@@ -132,19 +145,17 @@ func (b *Bindings) ServeSet(ctx context.Context, r *access.SetAccessBindingsRequ
 		return nil, err
 	}
 	after := b.Of(r.ResourceId)
-	effective := append(deltas(access.AccessBindingAction_REMOVE, before, after), deltas(access.AccessBindingAction_ADD, after, before)...)
-	return b.on.store.Done(ctx, r.ResourceId, "Set access bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId},
-		&access.AccessBindingsOperationResult{EffectiveDeltas: effective})
+	changed := append(deltas(access.AccessBindingAction_REMOVE, before, after), deltas(access.AccessBindingAction_ADD, after, before)...)
+	return b.on.store.Done(ctx, r.ResourceId, "Set access bindings", &access.SetAccessBindingsMetadata{ResourceId: r.ResourceId}, answer(changed))
 }
 
 // ServeUpdate answers UpdateAccessBindings as ServeSet does.
-func (b *Bindings) ServeUpdate(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*operation.Operation, error) {
-	effective, err := b.Update(ctx, r.ResourceId, r.AccessBindingDeltas)
+func (b *Bindings) ServeUpdate(ctx context.Context, r *access.UpdateAccessBindingsRequest, answer Answer) (*operation.Operation, error) {
+	changed, err := b.Update(ctx, r.ResourceId, r.AccessBindingDeltas)
 	if err != nil {
 		return nil, err
 	}
-	return b.on.store.Done(ctx, r.ResourceId, "Update access bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId},
-		&access.AccessBindingsOperationResult{EffectiveDeltas: effective})
+	return b.on.store.Done(ctx, r.ResourceId, "Update access bindings", &access.UpdateAccessBindingsMetadata{ResourceId: r.ResourceId}, answer(changed))
 }
 
 // deltas says of each binding that is here and not there what was done to it.

@@ -42,6 +42,8 @@ type Collection[M proto.Message] struct {
 	store *Store
 	kind  Kind[M]
 
+	changing sync.Mutex // round a change, before mu: readers do not wait for the disk
+
 	mu       sync.RWMutex
 	items    map[string]Item[M]
 	defaults map[string]bool // ids that exist without any set-up
@@ -145,6 +147,18 @@ func (c *Collection[M]) Look(id string, see func(M)) bool {
 	return ok
 }
 
+// Each shows all resources without copies, in no order, until see says that it has seen enough: it must neither change nor keep them, nor
+// ask the collection for more.
+func (c *Collection[M]) Each(see func(M) (more bool)) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, it := range c.items {
+		if !see(it.Message) {
+			return
+		}
+	}
+}
+
 // title is the kind at the beginning of a sentence.
 func (c *Collection[M]) title() string {
 	return strings.ToUpper(c.kind.Name[:1]) + strings.ReplaceAll(c.kind.Name[1:], "-", " ")
@@ -200,13 +214,15 @@ func (c *Collection[M]) Free(folder, name, id string) error {
 func (c *Collection[M]) Put(ctx context.Context, it Item[M]) error {
 	it = it.clone()
 	id := c.kind.ID(it.Message)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	if it.File == "" {
 		if err := c.keep(ctx, id, it); err != nil {
 			return err
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.items[id] = it
 	delete(c.gone, id)
 	return nil
@@ -237,15 +253,18 @@ func (c *Collection[M]) write(ctx context.Context, id string, v value) error {
 
 // Delete forgets a resource; a default one is not declared again.
 func (c *Collection[M]) Delete(ctx context.Context, id string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	c.mu.RLock()
 	it, ok := c.items[id]
+	byDefault := c.defaults[id]
+	c.mu.RUnlock()
 	if !ok {
 		return status.Errorf(codes.NotFound, "%s %s not found", c.title(), id)
 	}
 	switch {
 	case c.store.values == nil || it.File != "":
-	case c.defaults[id]:
+	case byDefault:
 		if err := c.write(ctx, id, value{Deleted: true}); err != nil {
 			return err
 		}
@@ -254,8 +273,10 @@ func (c *Collection[M]) Delete(ctx context.Context, id string) error {
 			return status.Errorf(codes.Internal, "%s %s cannot be forgotten: %v", c.kind.Name, id, err)
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	delete(c.items, id)
-	if c.defaults[id] && it.File == "" {
+	if byDefault && it.File == "" {
 		c.gone[id] = true
 	}
 	return nil
@@ -266,6 +287,8 @@ var ErrDeclared = errors.New("declared twice")
 
 // Declare adds a resource of a file, in the place of one that is kept. Nothing is persisted.
 func (c *Collection[M]) Declare(it Item[M]) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id := c.kind.ID(it.Message)
@@ -279,6 +302,8 @@ func (c *Collection[M]) Declare(it Item[M]) error {
 // DeclareDefault adds a resource that exists without any set-up, unless it is there or a client has deleted it. It returns the one
 // that is there now, and false when there is none.
 func (c *Collection[M]) DeclareDefault(it Item[M]) (Item[M], bool) {
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id := c.kind.ID(it.Message)

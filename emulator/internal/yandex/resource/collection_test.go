@@ -1,6 +1,7 @@
 package resource_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -231,4 +232,43 @@ func TestResourcesSurviveOnDisk(t *testing.T) {
 		_, there := c.DeclareDefault(item{Message: made("a1sdefault", "", "", 0)})
 		is.True(!there)
 	})
+}
+
+// slow is a disk that takes its time.
+type slow struct {
+	*journal.Memory
+	begun, proceed chan struct{}
+}
+
+func (s slow) Put(ctx context.Context, name string, data []byte) error {
+	s.begun <- struct{}{}
+	<-s.proceed
+	return s.Memory.Put(ctx, name, data)
+}
+
+// Every call asks for bindings and resources: it must not wait for the disk of another.
+func TestReadersDoNotWaitForTheDisk(t *testing.T) {
+	is, values := is.New(t), slow{keep(t), make(chan struct{}), make(chan struct{})}
+	c := openTriggers(t, values)
+	put := make(chan error)
+	go func() { put <- c.Put(t.Context(), resource.Item[*triggers.Trigger]{Message: made("a1s1", "", "", 0)}) }()
+	<-values.begun
+	_, err := c.Get("a1s1")
+	is.Equal(status.Code(err), codes.NotFound) // not before it is kept
+	is.Equal(len(c.Messages(nil)), 0)
+	close(values.proceed)
+	is.NoErr(<-put)
+	_, err = c.Get("a1s1")
+	is.NoErr(err)
+}
+
+func TestEach(t *testing.T) {
+	is, c := is.New(t), openTriggers(t, nil)
+	put(t, c, made("a1s1", "", "", 0), made("a1s2", "", "", 1))
+	seen := map[string]bool{}
+	c.Each(func(m *triggers.Trigger) bool { seen[m.Id] = true; return true })
+	is.Equal(seen, map[string]bool{"a1s1": true, "a1s2": true})
+	count := 0
+	c.Each(func(*triggers.Trigger) bool { count++; return false })
+	is.Equal(count, 1)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/matryer/is"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
 	triggers "github.com/yandex-cloud/go-genproto/yandex/cloud/serverless/triggers/v2"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/regcast/regcast/emulator/internal/yandex/resource"
 )
@@ -251,4 +252,29 @@ func TestDefaultBindings(t *testing.T) {
 	is.Equal(len(start().Of("b1g1")), 0)
 	is.NoErr(b.Forget(t.Context(), "b1g1"))
 	is.Equal(len(start().Of("b1g1")), 0)
+}
+
+// What an operation tells of a change is the service's choice.
+func TestTheAnswersOfBindings(t *testing.T) {
+	is, s := is.New(t), newStore(nil)
+	b, err := resource.OpenBindings(t.Context(), s)
+	is.NoErr(err)
+	viewer := &access.AccessBinding{RoleId: "viewer", Subject: &access.Subject{Id: "aje1", Type: "serviceAccount"}}
+	set := &access.SetAccessBindingsRequest{ResourceId: "b1g1", AccessBindings: []*access.AccessBinding{viewer}}
+	op, err := b.ServeSet(t.Context(), set, resource.Effective)
+	is.NoErr(err)
+	told := &access.AccessBindingsOperationResult{}
+	is.NoErr(op.GetResponse().UnmarshalTo(told))
+	is.Equal(len(told.EffectiveDeltas), 1)
+	is.Equal(told.EffectiveDeltas[0].Action, access.AccessBindingAction_ADD)
+	op, err = b.ServeSet(t.Context(), set, resource.Nothing)
+	is.NoErr(err)
+	is.True(op.GetResponse().MessageIs(&emptypb.Empty{}))
+	op, err = b.ServeUpdate(t.Context(), &access.UpdateAccessBindingsRequest{ResourceId: "b1g1", AccessBindingDeltas: []*access.AccessBindingDelta{
+		{Action: access.AccessBindingAction_REMOVE, AccessBinding: viewer},
+	}}, resource.Nothing)
+	is.NoErr(err)
+	is.True(op.GetResponse().MessageIs(&emptypb.Empty{}))
+	is.Equal(len(b.Of("b1g1")), 0)
+	is.Equal(len(s.OperationsOn("b1g1")), 3)
 }

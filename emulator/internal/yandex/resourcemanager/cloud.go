@@ -159,12 +159,12 @@ func (s *cloudService) SetAccessBindings(ctx context.Context, r *access.SetAcces
 	if _, err := s.may(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	return s.o.Bindings.ServeSet(ctx, r)
+	return s.o.Bindings.ServeSet(ctx, r, resource.Effective)
 }
 
 func (s *cloudService) UpdateAccessBindings(ctx context.Context, r *access.UpdateAccessBindingsRequest) (*op, error) {
 	if _, err := s.may(ctx, admin, r.ResourceId); err != nil {
 		return nil, err
 	}
-	return s.o.Bindings.ServeUpdate(ctx, r)
+	return s.o.Bindings.ServeUpdate(ctx, r, resource.Effective)
 }
