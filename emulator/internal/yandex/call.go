@@ -12,44 +12,41 @@ import (
 // ContainersPath begins the paths at which containers are called: the id follows, and then the container's own path.
 const ContainersPath = "/containers/"
 
-// ServeContainers sends requests below ContainersPath to the containers that they name, as the cloud does by host names.
+// ServeContainers passes requests below ContainersPath on to the containers that they name, as the cloud does by host names, and their
+// answers back as they come.
 func (c *Cloud) ServeContainers(w http.ResponseWriter, r *http.Request) {
 	d := c.gateways.door
 	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), ContainersPath), "/")
-	target, err := d.containerFor(r, id)
+	target, err := d.containerFor(r, id, "/"+rest)
 	var f *failure
 	if errors.As(err, &f) {
 		write(w, r, f.answer())
 		return
 	}
 	proxy := httputil.ReverseProxy{
-		Transport: d.transport,
+		Transport: d.outward.transport,
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL.Scheme, p.Out.URL.Host = target.Scheme, target.Host
-			p.Out.URL.Path, p.Out.URL.RawPath = target.Path+"/"+rest, ""
-			if path, err := url.PathUnescape(rest); err == nil && path != rest {
-				p.Out.URL.Path, p.Out.URL.RawPath = target.Path+"/"+path, target.EscapedPath()+"/"+rest
-			}
+			target.RawQuery = p.Out.URL.RawQuery
+			p.Out.URL, p.Out.Host = target, p.In.Host
 			p.Out.Header = passable(p.Out.Header)
-			p.Out.Host = p.In.Host
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			write(w, r, (&failure{status: http.StatusBadGateway, kind: serverError, text: fmt.Sprintf("the container %s at %s: %v", id, target, err)}).answer())
+			write(w, r, (&failure{status: http.StatusBadGateway, kind: serverError, text: fmt.Sprintf("the container %s at %s: %v", id, target.Host, err)}).answer())
 		},
 	}
 	proxy.ServeHTTP(w, r)
 }
 
-// containerFor finds where a container's requests go. The error is a *failure.
-func (d *door) containerFor(r *http.Request, id string) (*url.URL, error) {
+// containerFor finds where a request to a container goes, if its sender may. The error is a *failure.
+func (d *door) containerFor(r *http.Request, id, path string) (*url.URL, error) {
 	if err := d.admitted(r, roleInvokeContainer, kindContainer, id); err != nil {
 		return nil, err
 	}
-	base, err := d.container(id)
+	address, err := d.containers.at(id, path)
 	if err != nil {
-		return nil, &failure{status: http.StatusNotFound, kind: clientError, text: "container not found: " + err.Error()}
+		return nil, err
 	}
-	target, err := url.Parse(strings.TrimSuffix(base, "/"))
+	target, err := url.Parse(address)
 	if err != nil {
 		return nil, &failure{status: http.StatusBadGateway, kind: serverError, text: err.Error()}
 	}

@@ -94,17 +94,18 @@ func New(o Options) *Cloud {
 	if d.ctx == nil {
 		d.ctx = context.Background()
 	}
-	d.container, d.transport, d.token, d.log, d.issuers = o.Container, o.Transport, o.IAMToken, o.Log, &issuers{}
+	d.containers, d.outward = containers{o.Container}, outward{o.Transport, d.clock}
+	d.token, d.log, d.issuers = o.IAMToken, o.Log, &issuers{}
 	d.authenticate, d.admit = o.Authenticate, o.Admit
-	if d.container == nil {
-		d.container = func(id string) (string, error) {
+	if d.containers.url == nil {
+		d.containers.url = func(id string) (string, error) {
 			return "", fmt.Errorf("got %s, which is no container here; there is none", quote(id))
 		}
 	}
-	if d.transport == nil {
+	if d.outward.transport == nil {
 		t := NewTransport()
 		t.DisableKeepAlives = true // nobody would close them
-		d.transport = t
+		d.outward.transport = t
 	}
 	if d.token == nil {
 		d.token = func(string) (string, error) { return Token, nil }
@@ -131,7 +132,7 @@ func New(o Options) *Cloud {
 	c.connections = connections{o.Gateway, c.gateways}
 	c.wiring = wiring{
 		broadcast: o.Gateway.Broadcast, paths: c.gateways.paths, gateways: c.gateways.ids,
-		functions: d.functions, container: d.container, transport: d.transport, permits: d.permits,
+		functions: d.functions, containers: d.containers, outward: d.outward, permits: d.permits,
 		deadLetter: o.DeadLetter, clock: d.clock, note: d.note, closing: o.Closing,
 	}
 	return c

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -25,10 +24,10 @@ type wiring struct {
 	// gateways lists the ids of the gateways there are.
 	gateways func() []string
 
-	functions *functions
-	container func(id string) (url string, err error)
-	transport http.RoundTripper
-	permits   *permits
+	functions  *functions
+	containers containers
+	outward    outward
+	permits    *permits
 	// deadLetter takes what is given up; nil: there are no queues.
 	deadLetter func(ctx context.Context, queueID string, body []byte, events []string) error
 	clock      clock.Clock

@@ -3,6 +3,7 @@ package yandex
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -27,24 +28,36 @@ func (r specReader) container(o object) *Container {
 	}
 }
 
+// containers finds containers.
+type containers struct {
+	url func(id string) (string, error)
+}
+
+// at is the URL of a path of a container: empty, or with a slash first. The error is a *failure.
+func (cs containers) at(id, path string) (string, error) {
+	base, err := cs.url(id)
+	if err != nil {
+		return "", &failure{status: http.StatusNotFound, kind: clientError, text: "container not found: " + err.Error()}
+	}
+	return strings.TrimSuffix(base, "/") + path, nil
+}
+
 // reach sends a request to the container of an operation. An error goes with the answer that the client gets instead.
 func (d *door) reach(ctx context.Context, c call) (answer, error) {
 	container := c.op.Container
-	err := d.permits.check(key(c.gateway, c.resource), container.ServiceAccountID, roleInvokeContainer, kindContainer, container.ID)
-	if err != nil {
-		f := &failure{status: http.StatusForbidden, kind: clientError, text: "permission denied: " + err.Error()}
-		return f.answer(), f
-	}
-	base, err := d.container(container.ID)
-	if err != nil {
-		f := &failure{status: http.StatusNotFound, kind: clientError, text: "container not found: " + err.Error()}
-		return f.answer(), f
+	if err := d.permitted(c, permission{container.ServiceAccountID, roleInvokeContainer, kindContainer, container.ID}); err != nil {
+		return err.answer(), err
 	}
 	path := c.url
 	if c.socket != nil && c.socket.event != "CONNECT" { // the query is the handshake's alone
 		path = c.pathOnly()
 	}
-	r, err := http.NewRequestWithContext(ctx, c.method, strings.TrimSuffix(base, "/")+path, c.content())
+	url, err := d.containers.at(container.ID, path)
+	var f *failure
+	if errors.As(err, &f) {
+		return f.answer(), f
+	}
+	r, err := http.NewRequestWithContext(ctx, c.method, url, c.content())
 	if err != nil {
 		return failed(http.StatusBadGateway, "Bad Gateway: "+clip(err.Error())), err
 	}
@@ -60,7 +73,7 @@ func (d *door) reach(ctx context.Context, c call) (answer, error) {
 	if container.Context != nil {
 		r.Header.Set(headerOperation, base64.StdEncoding.EncodeToString(encodeJSON(fillAll(container.Context, c.filler()))))
 	}
-	a, err := d.send(r, timeouts{})
+	a, err := d.outward.send(r, timeouts{})
 	if err != nil {
 		return a, err
 	}

@@ -148,11 +148,12 @@ func TestAnHTTPIntegrationThatPassesAllOn(t *testing.T) {
 	u := newUpstream(t)
 	h := build(t, httpSpec, u.to)
 	h.send("PATCH", "/all/a/b%20c/d?x=1&x=2&gone=1&mine=0", "body", "X-Gone", "1", "X-Mine", "theirs", "X-Theirs", "1", "Cookie", "a=b", "Accept-Encoding", "br",
-		"Authorization", "Basic x", "User-Agent", "tester", "X-Yc-Apigateway-Authorizer-Context", "forged", "Te", "trailers")
+		"Authorization", "Basic x", "User-Agent", "tester", "X-Yc-Apigateway-Authorizer-Context", "forged", "Te", "trailers",
+		"Connection", "X-Hop, Te", "X-Hop", "1")
 	got := <-u.requests
 	is.Equal([]string{got.method, got.host, got.url, got.body}, []string{"PATCH", "other.example", "/a/b%20c/d?mine=1&x=1&x=2", "body"})
 	for name, want := range map[string]string{"X-Gone": "", "X-Mine": "mine", "X-Theirs": "1", "Cookie": "a=b", "Accept-Encoding": "br", "Authorization": "Basic x",
-		"User-Agent": "tester", "X-Forwarded-For": "127.0.0.1", "X-Serverless-Gateway-Id": mine, "X-Yc-Apigateway-Authorizer-Context": "", "Te": ""} {
+		"User-Agent": "tester", "X-Forwarded-For": "127.0.0.1", "X-Serverless-Gateway-Id": mine, "X-Yc-Apigateway-Authorizer-Context": "", "Te": "", "X-Hop": ""} {
 		is.Equal(got.header.Get(name), want) // a header by its name
 	}
 	is.True(got.header.Get("X-Request-Id") != "")
@@ -192,6 +193,14 @@ func TestWhatComesBackFromAnHTTPIntegration(t *testing.T) {
 			w.Header().Set("Content-Length", "10")
 			_, _ = io.WriteString(w, "short")
 		}, 502, nil, `{"message":"Bad Gateway: GET http://example.com/a?mine=1: unexpected EOF"}`},
+		{"another protocol", func(w http.ResponseWriter, _ *http.Request) {
+			c, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+				_, _ = io.Copy(io.Discard, c) // until the gateway hangs up
+				_ = c.Close()
+			}
+		}, 502, nil, `{"message":"Bad Gateway: GET http://example.com/a?mine=1: got the status 101, want 200 to 599"}`},
 		{"hung up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 502, nil, `{"message":"Bad Gateway: GET http://example.com/a?mine=1: EOF"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -197,9 +197,8 @@ func (d *door) invoke(ctx context.Context, c call, event map[string]any) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	err = d.permits.check(key(c.gateway, c.resource), c.function.ServiceAccountID, roleInvokeFunction, kindFunction, c.function.ID)
-	if err != nil {
-		return nil, &failure{status: http.StatusForbidden, kind: clientError, text: "permission denied: " + err.Error()}
+	if err := d.permitted(c, permission{c.function.ServiceAccountID, roleInvokeFunction, kindFunction, c.function.ID}); err != nil {
+		return nil, err
 	}
 	return d.functions.call(ctx, name, runner.Request{ID: c.id, Payload: encodeJSON(event)})
 }

@@ -1,77 +1,88 @@
 package yandex
 
 import (
-	"context"
 	"fmt"
 	"net/http"
+	"sync"
 
-	"github.com/regcast/regcast/emulator/internal/trigger"
+	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/events"
 )
 
+// StepUnpermitted is what a step says of something that went through and that the cloud would have refused for want of a role.
+const StepUnpermitted = "unpermitted"
+
+// The roles that calls need.
 const (
-	roleBroadcast = "api-gateway.websocketBroadcaster"
-	kindGateway   = "gateway"
+	roleBroadcast       = "api-gateway.websocketBroadcaster"
+	roleInvokeFunction  = "functions.functionInvoker"
+	roleInvokeContainer = "serverless-containers.containerInvoker"
+	roleWriteSockets    = "api-gateway.websocketWriter"
 )
 
-// permission is what a trigger's service account needs for an action. Who has it is asked at each delivery.
-type permission struct {
-	permits        *permits
-	triggerID, who string
-	account, role  string
-	kind, id       string
+// The kinds of resources that Options.Permit is asked about.
+const (
+	kindGateway   = "gateway"
+	kindFunction  = "function"
+	kindContainer = "container"
+)
+
+// permission is what a service account needs for a call: a role on a resource.
+type permission struct{ account, role, kind, id string }
+
+// permits asks who may do what, at each call.
+type permits struct {
+	ask    func(serviceAccountID, role, kind, id string) error // nil: everybody may
+	strict bool
+	clock  clock.Clock
+	note   func(events.Step)
+
+	mu   sync.Mutex
+	told map[string]bool // what calls of gateways lacked and was told of, so that it is told once
 }
 
-// needed fails deliveries that are not permitted as the cloud does, each attempt of them, when roles are enforced.
-func (p permission) needed(t trigger.Target) trigger.Target {
-	if p.permits.ask == nil || !p.permits.strict {
-		return t
+// toldSize bounds what permits remembers; when it is full, all is told of anew.
+const toldSize = 1000
+
+// check says why a call must not be made. When roles are not enforced every call may, and tell gets the step that says what the cloud
+// would do; the step lacks who calls, and for which events.
+func (p *permits) check(need permission, tell func(events.Step)) error {
+	if p.ask == nil {
+		return nil
 	}
-	return &denial{p, t}
-}
-
-// told tells of deliveries that the cloud would have refused, once each, when roles are not enforced.
-func (p permission) told(t trigger.Target) trigger.Target {
-	if p.permits.ask == nil || p.permits.strict {
-		return t
+	err := p.ask(need.account, need.role, need.kind, need.id)
+	if err == nil || p.strict {
+		return err
 	}
-	return &notice{p, t}
+	tell(events.Step{At: p.clock.Now(), What: StepUnpermitted, Text: fmt.Sprintf("%v; the cloud would refuse it", err),
+		Data: map[string]any{"service_account_id": need.account, "role": need.role, need.kind + "_id": need.id}})
+	return nil
 }
 
-func (p permission) data() map[string]any {
-	return map[string]any{"service_account_id": p.account, "role": p.role, p.kind + "_id": p.id}
-}
-
-type denial struct {
-	permission
-	target trigger.Target
-}
-
-func (r *denial) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome {
-	err := r.permits.ask(r.account, r.role, r.kind, r.id)
-	if err == nil {
-		return r.target.Deliver(ctx, ds)
+// once tells whether something is said for the first time.
+func (p *permits) once(what string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.told[what] {
+		return false
 	}
-	out := make([]trigger.Outcome, len(ds))
-	for i := range out {
-		out[i] = trigger.Outcome{Lost: true, Text: fmt.Sprintf("%d permission denied: %v", http.StatusForbidden, err), Data: r.data()}
+	if len(p.told) >= toldSize || p.told == nil {
+		p.told = make(map[string]bool)
 	}
-	return out
+	p.told[what] = true
+	return true
 }
 
-type notice struct {
-	permission
-	target trigger.Target
-}
-
-func (n *notice) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome {
-	if err := n.permits.ask(n.account, n.role, n.kind, n.id); err != nil {
-		data := n.data()
-		data["trigger_id"] = n.triggerID
-		for _, d := range ds {
-			n.permits.note(events.Step{At: n.permits.clock.Now(), Events: idsOf(d), Room: "trigger", What: StepUnpermitted, Who: n.who,
-				Text: fmt.Sprintf("%v; the cloud would refuse it", err), Data: data})
+// permitted says why a gateway must not make a call; nil: it may.
+func (d *door) permitted(c call, need permission) *failure {
+	err := d.permits.check(need, func(s events.Step) {
+		s.Room, s.Who = "gateway", key(c.gateway, c.resource)
+		if d.permits.once(fmt.Sprintf("%s %v", s.Who, need)) {
+			d.note(s)
 		}
+	})
+	if err == nil {
+		return nil
 	}
-	return n.target.Deliver(ctx, ds)
+	return &failure{status: http.StatusForbidden, kind: clientError, text: "permission denied: " + err.Error()}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -43,18 +42,18 @@ func (t *post) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Out
 	return out
 }
 
-// send returns the status of the answer, if there is one. All but 2xx are errors, redirects too.
+// send returns the status of the container's answer, if there is one. All but 2xx are errors, redirects too.
 func (t *post) send(ctx context.Context, payload []byte) (int, error) {
 	if len(payload) > MaxPayload {
 		return 0, tooLarge(len(payload), MaxPayload)
 	}
-	base, err := t.wiring.container(t.container)
+	path := t.path
+	if path != "" {
+		path = "/" + strings.TrimPrefix(path, "/")
+	}
+	url, err := t.wiring.containers.at(t.container, path)
 	if err != nil {
 		return 0, err
-	}
-	url := strings.TrimSuffix(base, "/")
-	if t.path != "" {
-		url += "/" + strings.TrimPrefix(t.path, "/")
 	}
 	ctx, p := patient(ctx, t.wiring.clock)
 	defer p.end()
@@ -64,23 +63,14 @@ func (t *post) send(ctx context.Context, payload []byte) (int, error) {
 		return 0, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	res, err := t.wiring.transport.RoundTrip(r)
-	if err != nil {
-		if errors.Is(context.Cause(ctx), errPost) {
-			err = errPost
-		}
-		return 0, err
-	}
-	// What it says is of no interest, but a connection is kept only when all is read.
-	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, MaxPayload))
-	if e := res.Body.Close(); err == nil {
-		err = e
-	}
+	a, err := t.wiring.outward.send(r, timeouts{})
 	switch {
-	case res.StatusCode < 200 || res.StatusCode > 299:
-		return res.StatusCode, fmt.Errorf("it answered %s", res.Status)
 	case errors.Is(context.Cause(ctx), errPost):
-		return res.StatusCode, errPost
+		return 0, errPost
+	case err != nil:
+		return 0, err
+	case a.status < 200 || a.status > 299:
+		return a.status, fmt.Errorf("it answered %d %s", a.status, http.StatusText(a.status))
 	}
-	return res.StatusCode, err
+	return a.status, nil
 }

@@ -137,5 +137,5 @@ func TestAContainerThatIsGone(t *testing.T) {
 	is.True(strings.Contains(out[0].Text, "payload too large: 3670017 bytes is over 3670016"))
 	gone = true
 	out = action.Target.Deliver(t.Context(), []trigger.Delivery{{Payload: []byte("{}")}})
-	is.Equal(out[0].Text, "given up after 1 attempt: the container bbamine/in?a=b failed: there is no container bbamine; dropped")
+	is.Equal(out[0].Text, "given up after 1 attempt: the container bbamine/in?a=b failed: container not found: there is no container bbamine; dropped")
 }

@@ -29,14 +29,14 @@ const StepOpened = "opened"
 
 // door is what all gateways share: the room of the sockets and what is needed to speak of them.
 type door struct {
-	sockets   *gateway.Gateway
-	functions *functions
-	container func(id string) (string, error)
-	transport http.RoundTripper
-	token     func(serviceAccountID string) (string, error)
-	permits   *permits
-	issuers   *issuers
-	log       func(GatewayLog) // nil: nobody hears
+	sockets    *gateway.Gateway
+	functions  *functions
+	containers containers
+	outward    outward
+	token      func(serviceAccountID string) (string, error)
+	permits    *permits
+	issuers    *issuers
+	log        func(GatewayLog) // nil: nobody hears
 
 	authenticate func(authorization string) error // of calls to the ConnectionService; nil: everybody may
 	admit        func(authorization, role, kind, id string) error

@@ -2,33 +2,64 @@ package yandex
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/regcast/regcast/emulator/internal/trigger"
+	"github.com/regcast/regcast/events"
 )
 
 // target puts an action's targets round one another: the call, the permission, several attempts, a dead letter.
 func (a Action) target(w wiring, t Trigger) trigger.Target {
-	p := permission{permits: w.permits, triggerID: t.ID, who: cmp.Or(t.Name, t.ID)}
-	var call trigger.Target
+	p := &permitted{permits: w.permits, triggerID: t.ID, who: cmp.Or(t.Name, t.ID)}
 	switch {
 	case a.Broadcast != nil:
-		p.account, p.role, p.kind, p.id = a.Broadcast.ServiceAccountID, roleBroadcast, kindGateway, a.Broadcast.GatewayID
-		return p.told(p.needed(&broadcast{w, a.Broadcast.GatewayID, a.Broadcast.Path}))
+		p.need = permission{a.Broadcast.ServiceAccountID, roleBroadcast, kindGateway, a.Broadcast.GatewayID}
+		p.target = &broadcast{w, a.Broadcast.GatewayID, a.Broadcast.Path}
+		return p
 	case a.Invoke != nil:
-		p.account, p.role, p.kind, p.id = a.Invoke.ServiceAccountID, roleInvokeFunction, kindFunction, a.Invoke.FunctionID
-		call = &invoke{w.functions, w.clock, a.Invoke.FunctionID, a.Invoke.Tag, a.Invoke.name()}
+		p.need = permission{a.Invoke.ServiceAccountID, roleInvokeFunction, kindFunction, a.Invoke.FunctionID}
+		p.target = &invoke{w.functions, w.clock, a.Invoke.FunctionID, a.Invoke.Tag, a.Invoke.name()}
 	default:
-		p.account, p.role, p.kind, p.id = a.Post.ServiceAccountID, roleInvokeContainer, kindContainer, a.Post.ContainerID
-		call = &post{w, a.Post.ContainerID, a.Post.Path}
+		p.need = permission{a.Post.ServiceAccountID, roleInvokeContainer, kindContainer, a.Post.ContainerID}
+		p.target = &post{w, a.Post.ContainerID, a.Post.Path}
 	}
-	again := &retry{target: p.needed(call), wiring: w, attempts: a.Recovery.Attempts, interval: a.Recovery.Interval, triggerID: t.ID, who: p.who}
+	again := &retry{target: p, wiring: w, attempts: a.Recovery.Attempts, interval: a.Recovery.Interval, triggerID: t.ID, who: p.who}
 	queue := ""
 	if a.Recovery.DeadLetter != nil {
 		queue = a.Recovery.DeadLetter.QueueID
 	}
-	return p.told(&deadLetters{again, w.deadLetter, queue})
+	return &deadLetters{again, w.deadLetter, queue}
+}
+
+// permitted asks for a trigger's permission at each delivery, and each attempt at one.
+type permitted struct {
+	target         trigger.Target
+	permits        *permits
+	need           permission
+	triggerID, who string
+}
+
+func (p *permitted) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Outcome {
+	err := p.permits.check(p.need, func(s events.Step) {
+		s.Room, s.Who = "trigger", p.who
+		s.Data["trigger_id"] = p.triggerID
+		for _, d := range ds {
+			s.Events = idsOf(d)
+			p.permits.note(s)
+		}
+	})
+	if err == nil {
+		return p.target.Deliver(ctx, ds)
+	}
+	out := make([]trigger.Outcome, len(ds))
+	for i := range out {
+		out[i] = trigger.Outcome{Lost: true, Text: fmt.Sprintf("%d permission denied: %v", http.StatusForbidden, err),
+			Data: map[string]any{"service_account_id": p.need.account, "role": p.need.role, p.need.kind + "_id": p.need.id}}
+	}
+	return out
 }
 
 // name is the function's id, and its tag unless that is of the newest version.
@@ -61,7 +92,7 @@ func (t Trigger) missing(w wiring) []remark {
 				out = append(out, remark{a.Invoke.functionAt, w.functions.missing(a.Invoke.FunctionID)})
 			}
 		default:
-			if _, err := w.container(a.Post.ContainerID); err != nil {
+			if _, err := w.containers.url(a.Post.ContainerID); err != nil {
 				out = append(out, remark{a.Post.containerAt, err.Error()})
 			}
 		}

@@ -7,7 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"time"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
 )
 
 // maxResponse bounds what an integration may answer, in bytes: 2.5 MB, as much as a request may have.
@@ -18,12 +21,18 @@ const (
 	headerOperation  = "X-Yc-Apigateway-Operation-Context"  // JSON in base64
 )
 
-// timeouts bound an outgoing request beside the gateway's own bound; 0: not at all.
+// outward is the way out: to http integrations, containers and issuers of tokens, for gateways and triggers alike.
+type outward struct {
+	transport http.RoundTripper
+	clock     clock.Clock
+}
+
+// timeouts bound an outgoing request beside what its context does; 0: not at all.
 type timeouts struct{ connect, read time.Duration }
 
 // send makes a request and reads its whole answer. An error goes with the answer that the client gets instead.
-func (d *door) send(r *http.Request, t timeouts) (answer, error) {
-	ctx, p := patient(r.Context(), d.clock)
+func (o outward) send(r *http.Request, t timeouts) (answer, error) {
+	ctx, p := patient(r.Context(), o.clock)
 	defer p.end()
 	fail := func(err error) (answer, error) {
 		switch err := fmt.Errorf("%s %s: %w", r.Method, r.URL.Redacted(), err); {
@@ -44,9 +53,13 @@ func (d *door) send(r *http.Request, t timeouts) (answer, error) {
 		},
 		GotConn: func(httptrace.GotConnInfo) { p.give(t.read, errRead) },
 	}))
-	res, err := d.transport.RoundTrip(r)
+	res, err := o.transport.RoundTrip(r)
 	if err != nil {
 		return fail(err)
+	}
+	if res.StatusCode < 200 || res.StatusCode > 599 {
+		_ = res.Body.Close() // unread: that of 101 is the connection, which no context ends
+		return fail(fmt.Errorf("got the status %d, want 200 to 599", res.StatusCode))
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
 	if e := res.Body.Close(); err == nil {
@@ -57,8 +70,6 @@ func (d *door) send(r *http.Request, t timeouts) (answer, error) {
 		return fail(err)
 	case len(body) > maxResponse:
 		return fail(fmt.Errorf("the answer is over %d bytes", maxResponse))
-	case res.StatusCode < 200 || res.StatusCode > 599:
-		return fail(fmt.Errorf("got the status %d, want 200 to 599", res.StatusCode))
 	}
 	a := answer{status: res.StatusCode, header: res.Header, body: body}
 	dropHop(a.header)
@@ -71,8 +82,13 @@ func (d *door) send(r *http.Request, t timeouts) (answer, error) {
 	return a, nil
 }
 
-// dropHop takes from headers what is of one hop, or of the handshake alone.
+// dropHop takes from headers what is of one hop, by its name or since Connection says so, or of the handshake alone.
 func dropHop(h http.Header) {
+	for _, value := range h["Connection"] {
+		for name := range strings.SplitSeq(value, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
 	for _, name := range []string{"Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions",
 		"Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding"} {
 		h.Del(name)
