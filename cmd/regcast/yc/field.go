@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -146,12 +147,22 @@ func split(text string, pairs bool) ([]string, error) {
 // fill puts what the command line gave into the request and returns the fields' paths.
 func (s *session) fill(ctx context.Context, m protoreflect.Message, all []*setting) ([]string, error) {
 	var paths []string
+	chosen := map[protoreflect.FullName]*setting{} // the first flag about one of several things of which there can be one
 	for _, set := range all {
 		if len(set.texts) == 0 {
 			continue
 		}
 		if slices.Contains(paths, set.path) {
 			return nil, fmt.Errorf("--%s: this is given twice, by id and by name", set.flag)
+		}
+		for _, member := range set.members(m.Descriptor()) {
+			of := member.ContainingOneof().FullName()
+			first, already := chosen[of]
+			if !already {
+				chosen[of] = set
+			} else if !slices.Contains(first.members(m.Descriptor()), member) {
+				return nil, fmt.Errorf("--%s and --%s exclude each other: there is one %s", first.flag, set.flag, of.Name())
+			}
 		}
 		if set.named {
 			id, err := s.named(ctx, set.of(), set.texts[0])
@@ -166,6 +177,22 @@ func (s *session) fill(ctx context.Context, m protoreflect.Message, all []*setti
 		paths = append(paths, set.path)
 	}
 	return paths, nil
+}
+
+// members are the fields on the way to this one that exclude others: a trigger has one action.
+func (s *setting) members(m protoreflect.MessageDescriptor) []protoreflect.FieldDescriptor {
+	var all []protoreflect.FieldDescriptor
+	for _, name := range strings.Split(s.path, ".") {
+		fd := m.Fields().ByName(protoreflect.Name(name))
+		if fd == nil {
+			break // a *: whichever is chosen by then
+		}
+		if fd.ContainingOneof() != nil {
+			all = append(all, fd)
+		}
+		m = fd.Message()
+	}
+	return all
 }
 
 func (s *setting) put(m protoreflect.Message) error {
@@ -247,6 +274,9 @@ func variable(m protoreflect.Message, text string) {
 func (s *setting) value(fd protoreflect.FieldDescriptor, text string) (protoreflect.Value, error) {
 	if s.kind == file {
 		b, err := os.ReadFile(text)
+		if err == nil && !utf8.Valid(b) {
+			err = fmt.Errorf("%s: this is no text: want UTF-8", text)
+		}
 		return protoreflect.ValueOfString(string(b)), err
 	}
 	if s.kind == size {

@@ -46,6 +46,9 @@ func TestGateway(t *testing.T) {
 	is.Equal(c.sent(t, "ApiGatewayService.Update"), `{"api_gateway_id":"id000000000000000001","update_mask":"openapiSpec,logOptions",`+
 		`"openapi_spec":"openapi: 3.0.0","log_options":{"disabled":true,"log_group_id":"e231","min_level":"WARN"}}`)
 	is.True(strings.HasPrefix(c.fails(t, "serverless api-gateway create --spec missing.yaml"), "--spec: open missing.yaml: "))
+	binary := filepath.Join(t.TempDir(), "binary")
+	is.NoErr(os.WriteFile(binary, []byte{0xff, 0xfe}, 0o600))
+	is.Equal(c.fails(t, "serverless api-gateway create --spec "+binary), "--spec: "+binary+": this is no text: want UTF-8\n")
 
 	var asked apigateway.GetOpenapiSpecRequest_Format
 	c.answer["ApiGatewayService.GetOpenapiSpec"] = func(req proto.Message) (proto.Message, error) {

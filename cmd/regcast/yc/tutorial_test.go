@@ -142,6 +142,8 @@ func TestTriggerFunction(t *testing.T) {
 		"--retry-attempts: gateway_websocket_broadcast has no such setting\n")
 	is.Equal(c.fails(t, "serverless trigger create container-registry h --retry-attempts 2"),
 		"--retry-attempts: there is no action yet; name a function or a container with it\n")
+	is.Equal(c.fails(t, "serverless trigger create container-registry h --invoke-function-id d4e1 --gateway-id d5d1"),
+		"--invoke-function-id and --gateway-id exclude each other: there is one action\n")
 	is.Equal(c.fails(t, "serverless trigger create container-registry h --events push"),
 		"--events: \"push\": want one of create-image, delete-image, create-image-tag, delete-image-tag\n")
 	is.Equal(c.fails(t, "serverless trigger create container-registry h --registry-name other"),
@@ -153,6 +155,11 @@ func TestTriggerFunction(t *testing.T) {
 	is.Equal(c.fails(t, "serverless trigger create container-registry h --batch-size x"), "--batch-size: \"x\": want a whole number\n")
 	is.Equal(c.fails(t, "serverless trigger create timer --cron-expression x"),
 		"not emulated: `yc serverless trigger create timer`; there is container-registry\n")
+
+	// Another action takes the place of the one there is.
+	c.ok(t, "serverless trigger update container-registry g --new-gateway-id d5d1 --new-gateway-websocket-broadcast-path /")
+	is.True(strings.Contains(c.sent(t, "TriggerService.Update"), `"gateway_websocket_broadcast":{"gateway_id":"d5d1","path":"/"}`))
+	is.True(!strings.Contains(c.sent(t, "TriggerService.Update"), "bba1"))
 
 	// What an update does not name of the rule stays.
 	c.ok(t, "serverless trigger update container-registry f --new-tag v1 --new-function-retry-attempts 5 --labels a=b")

@@ -39,9 +39,12 @@ func (c *Cloud) ReadTriggers(file string, data []byte) ([]Trigger, error) {
 	return parsed, nil
 }
 
-// Warnings are a trigger's own, and what of it this cloud does not emulate.
+// Warnings are a trigger's own, what it names that is not there yet, and what of it this cloud does not emulate.
 func (c *Cloud) Warnings(t Trigger) []string {
 	out := slices.Clone(t.Warnings)
+	for _, r := range t.astray(c.wiring) {
+		out = append(out, fmt.Sprintf("%v: %s", r.at, r.text))
+	}
 	for _, a := range t.Actions {
 		if a.Invoke != nil && a.Invoke.Tag != "" && a.Invoke.Tag != latest && c.wiring.functions.resolve == nil {
 			out = append(out, fmt.Sprintf("%v: not emulated: tags of versions; %s is called", a.Invoke.tagAt, latest))

@@ -148,7 +148,7 @@ func (p *Plane) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.triggers, err = triggers.New(ctx, triggers.Options{
-		Store: p.store, Cloud: o.Cloud, Set: o.SetTrigger, Remove: o.RemoveTrigger, Authorize: may, Folder: folder,
+		Store: p.store, Cloud: o.Cloud, Known: p.registries.Known, Set: o.SetTrigger, Remove: o.RemoveTrigger, Authorize: may, Folder: folder,
 		ServiceAccount: account, Warn: o.Warn,
 		Chain: func(id string) []string {
 			if chain := p.iam.Chain(id); len(chain) > 1 {

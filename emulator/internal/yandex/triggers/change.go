@@ -3,6 +3,7 @@ package triggers
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	v2 "github.com/yandex-cloud/go-genproto/yandex/cloud/serverless/triggers/v2"
 
@@ -66,6 +67,9 @@ func (s *Service) put(ctx context.Context, it item, aimed bool) error {
 	if aimed {
 		for _, w := range s.o.Cloud.Warnings(declared) {
 			s.o.Warn("the trigger " + called(m) + ": " + w)
+		}
+		if id := declared.Source.RegistryID; s.o.Known != nil && !s.o.Known(id) {
+			s.o.Warn(fmt.Sprintf("the trigger %s: registry_id: got %q, which is no registry here yet; it tells of nothing until it is made or pushed to", called(m), id))
 		}
 	}
 	return s.set(compiled)

@@ -146,6 +146,8 @@ func TestAPathIsLookedUpAtDelivery(t *testing.T) {
 	is := is.New(t)
 	h := build(t)
 	id := h.createV1("", ruleV1(func(r *v1.Trigger_ContainerRegistry) { r.GetGatewayWebsocketBroadcast().Path = "/nowhere" }))
+	is.True(strings.HasSuffix(h.warns[len(h.warns)-1],
+		`rule.container_registry.gateway_websocket_broadcast.path: got "/nowhere", which is no path key of the gateway d5dmine; want one of /lobby, /rooms/{room}`))
 	h.push("1")
 	h.handled(1)
 	is.NoErr(h.cloud.RemoveGateway(gate))
@@ -164,6 +166,17 @@ func TestFiltersThatCanNeverMatchAreWarnedOf(t *testing.T) {
 	})
 	h.createV1("my-trigger", rule)
 	is.True(strings.HasPrefix(h.warns[len(h.warns)-1], "the trigger my-trigger: rule.container_registry.tag: can never fire: "))
+}
+
+// A registry may be made by its first push, so a trigger may come before it.
+func TestATriggerOfARegistryThatIsNotThereIsWarnedOf(t *testing.T) {
+	is := is.New(t)
+	h := build(t, func(p *plan) { p.options.Known = func(id string) bool { return id == registry } })
+	before := len(h.warns)
+	h.createV1("first", ruleV1(func(r *v1.Trigger_ContainerRegistry) { r.RegistryId = registry }))
+	h.createV1("second", ruleV1(func(r *v1.Trigger_ContainerRegistry) { r.RegistryId = "crptypo" }))
+	is.Equal(h.warns[before:], []string{
+		`the trigger second: registry_id: got "crptypo", which is no registry here yet; it tells of nothing until it is made or pushed to`})
 }
 
 func TestWhoMay(t *testing.T) {

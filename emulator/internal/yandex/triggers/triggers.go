@@ -45,6 +45,8 @@ type Options struct {
 	// Folder and ServiceAccount say why there is no such folder or account, with a status. Nil: there is every one.
 	Folder         func(ctx context.Context, id string) error
 	ServiceAccount func(ctx context.Context, id string) error
+	// Known tells whether a registry is there: one that is not yet may still be pushed to. Nil: each is.
+	Known func(registryID string) bool
 	// Chain is what a service account or a registry is in, after itself: where roles on it are looked for. Nil: the trigger's folder.
 	Chain func(id string) []string
 	// Warn hears of what is accepted and hardly meant, or not emulated. Nil: nobody does.
