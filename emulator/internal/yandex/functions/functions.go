@@ -63,10 +63,9 @@ const (
 	prefix = "d4e"
 	latest = "$latest"
 
-	viewer  = "functions.viewer"
-	editor  = "functions.editor"
-	admin   = "functions.admin"
-	invoker = "functions.functionInvoker"
+	viewer = "functions.viewer"
+	editor = "functions.editor"
+	admin  = "functions.admin"
 )
 
 // New opens what was kept. Restore makes it run.
@@ -154,9 +153,10 @@ func (s *Service) Declare(d Declared) error {
 // IDs lists the functions that can be called.
 func (s *Service) IDs() []string {
 	var out []string
-	for _, f := range s.functions.Messages(nil) {
+	s.functions.Each(func(f *pb.Function) bool {
 		out = append(out, f.Id)
-	}
+		return true
+	})
 	slices.Sort(out)
 	return out
 }
@@ -169,14 +169,14 @@ var (
 
 // Resolve says what the version of a function that a tag names is called in the runner, and its id. An empty tag is $latest.
 func (s *Service) Resolve(functionID, tag string) (name, versionID string, err error) {
-	v, err := s.tagged(functionID, cmp.Or(tag, latest))
-	if err != nil {
-		if _, none := s.functions.Get(functionID); none != nil {
-			return "", "", fmt.Errorf("%w: %s", ErrNoFunction, functionID)
-		}
-		return "", "", fmt.Errorf("%w: the function %s has none with the tag %s", ErrNoVersion, functionID, cmp.Or(tag, latest))
+	tag = cmp.Or(tag, latest)
+	if versionID = s.tagged(functionID, tag); versionID != "" {
+		return s.nameOf(versionID), versionID, nil
 	}
-	return s.nameOf(v.Id), v.Id, nil
+	if !s.functions.Look(functionID, func(*pb.Function) {}) {
+		return "", "", fmt.Errorf("%w: %s", ErrNoFunction, functionID)
+	}
+	return "", "", fmt.Errorf("%w: the function %s has none with the tag %s", ErrNoVersion, functionID, tag)
 }
 
 func (s *Service) nameOf(versionID string) string {
@@ -187,8 +187,8 @@ func (s *Service) nameOf(versionID string) string {
 
 // Owner says of which function and version something in the runner is.
 func (s *Service) Owner(name string) (functionID, versionID string, ok bool) {
-	if v, err := s.versions.Get(name); err == nil {
-		return v.Message.FunctionId, name, true
+	if s.versions.Look(name, func(v *pb.Version) { functionID = v.FunctionId }) {
+		return functionID, name, true
 	}
 	s.mu.RLock()
 	function, building := s.pending[name]
@@ -196,37 +196,35 @@ func (s *Service) Owner(name string) (functionID, versionID string, ok bool) {
 	if building {
 		return function, name, true
 	}
-	if _, err := s.functions.Get(name); err == nil {
+	if s.functions.Look(name, func(*pb.Function) {}) {
 		return name, versionOf(name), true
 	}
 	return "", "", false
 }
 
 // ServiceAccountOf is the account that a version runs as; empty: none.
-func (s *Service) ServiceAccountOf(versionID string) string {
-	v, err := s.versions.Get(versionID)
-	if err != nil {
-		return ""
-	}
-	return v.Message.ServiceAccountId
+func (s *Service) ServiceAccountOf(versionID string) (id string) {
+	s.versions.Look(versionID, func(v *pb.Version) { id = v.ServiceAccountId })
+	return id
 }
 
-// In lists the functions of a folder.
+// In lists the functions of a folder, in no order.
 func (s *Service) In(folder string) []string {
 	var out []string
-	for _, f := range s.functions.Messages(func(f *pb.Function) bool { return f.FolderId == folder }) {
-		out = append(out, f.Id)
-	}
+	s.functions.Each(func(f *pb.Function) bool {
+		if f.FolderId == folder {
+			out = append(out, f.Id)
+		}
+		return true
+	})
 	return out
 }
 
 // Chain is a function's folder, after the function itself: where roles on it are looked for.
 func (s *Service) Chain(id string) []string {
-	f, err := s.functions.Get(id)
-	if err != nil {
-		return []string{id}
-	}
-	return []string{id, f.Message.FolderId}
+	out := []string{id}
+	s.functions.Look(id, func(f *pb.Function) { out = append(out, f.FolderId) })
+	return out
 }
 
 func (s *Service) done(ctx context.Context, on, description string, metadata, response proto.Message) (*op, error) {
@@ -242,11 +240,14 @@ func (s *Service) may(ctx context.Context, role, id string) (resource.Item[*pb.F
 	return f, s.o.Authorize.Check(ctx, role, f.Message.Id, f.Message.FolderId)
 }
 
-func (s *Service) checkFolder(ctx context.Context, id string) error {
-	if s.o.Folder == nil {
-		return nil
+// inFolder tells whether there is a folder, and the caller has a role on it.
+func (s *Service) inFolder(ctx context.Context, role, id string) error {
+	if s.o.Folder != nil {
+		if err := s.o.Folder(ctx, id); err != nil {
+			return err
+		}
 	}
-	return s.o.Folder(ctx, id)
+	return s.o.Authorize.Check(ctx, role, id)
 }
 
 func notEmulated(what string) error { return status.Error(codes.Unimplemented, "not emulated: "+what) }

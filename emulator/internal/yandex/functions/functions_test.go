@@ -41,6 +41,8 @@ type house struct {
 	store   *resource.Store
 	server  *grpc.Server
 	warned  []string
+
+	authorize resource.Authorize
 }
 
 func open(t *testing.T, values resource.Values, dir string) *house {
@@ -54,9 +56,16 @@ func open(t *testing.T, values resource.Values, dir string) *house {
 	is.NoErr(err)
 	h.service, err = functions.New(t.Context(), functions.Options{
 		Store: h.store, Bindings: bindings, Dir: dir, Set: h.runner.Set,
-		Remove: func(_ context.Context, name string) error { return h.runner.Remove(name) },
-		URL:    func(id string) string { return "http://localhost:8080/functions/" + id },
-		Warn:   func(s string) { h.warned = append(h.warned, s) },
+		Remove:    func(_ context.Context, name string) error { return h.runner.Remove(name) },
+		URL:       func(id string) string { return "http://localhost:8080/functions/" + id },
+		Authorize: func(ctx context.Context, role string, on ...string) error { return h.authorize.Check(ctx, role, on...) },
+		Folder: func(_ context.Context, id string) error {
+			if id != "folder" {
+				return status.Errorf(codes.NotFound, "Folder %s not found", id)
+			}
+			return nil
+		},
+		Warn: func(s string) { h.warned = append(h.warned, s) },
 	})
 	is.NoErr(err)
 	is.NoErr(h.service.Restore(t.Context()))
@@ -236,11 +245,13 @@ func TestWhatIsNoVersion(t *testing.T) {
 		"out of it": {func(r *pb.CreateFunctionVersionRequest) {
 			r.PackageSource = zipped(archive(t, "../x.go", "package main"))
 		}, codes.InvalidArgument, "../x.go"},
-		"no Go":       {func(r *pb.CreateFunctionVersionRequest) { r.Runtime = "python312" }, codes.Unimplemented, "not emulated: the runtime python312"},
-		"no entry":    {func(r *pb.CreateFunctionVersionRequest) { r.Entrypoint = "Handler" }, codes.InvalidArgument, "entrypoint"},
-		"no source":   {func(r *pb.CreateFunctionVersionRequest) { r.PackageSource = nil }, codes.InvalidArgument, "package_source"},
-		"a secret":    {func(r *pb.CreateFunctionVersionRequest) { r.Secrets = []*pb.Secret{{}} }, codes.Unimplemented, "not emulated: secrets"},
-		"its own tag": {func(r *pb.CreateFunctionVersionRequest) { r.Tag = []string{"$latest"} }, codes.InvalidArgument, "tag"},
+		"no Go":     {func(r *pb.CreateFunctionVersionRequest) { r.Runtime = "python312" }, codes.Unimplemented, "not emulated: the runtime python312"},
+		"no entry":  {func(r *pb.CreateFunctionVersionRequest) { r.Entrypoint = "Handler" }, codes.InvalidArgument, "entrypoint"},
+		"no source": {func(r *pb.CreateFunctionVersionRequest) { r.PackageSource = nil }, codes.InvalidArgument, "package_source"},
+		"a secret":  {func(r *pb.CreateFunctionVersionRequest) { r.Secrets = []*pb.Secret{{}} }, codes.Unimplemented, "not emulated: secrets"},
+		"several that are not emulated, the first is told": {func(r *pb.CreateFunctionVersionRequest) {
+			r.Secrets, r.Mounts, r.Runtime = []*pb.Secret{{}}, []*pb.Mount{{}}, "python312"
+		}, codes.Unimplemented, "not emulated: secrets"},
 		"a big env": {func(r *pb.CreateFunctionVersionRequest) {
 			r.Environment = map[string]string{"A": strings.Repeat("x", 5000)}
 		}, codes.InvalidArgument, "environment"},

@@ -3,8 +3,6 @@ package functions
 import (
 	"context"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
@@ -24,10 +22,7 @@ func (s *Service) Get(ctx context.Context, r *pb.GetFunctionRequest) (*pb.Functi
 
 // List returns the functions of a folder.
 func (s *Service) List(ctx context.Context, r *pb.ListFunctionsRequest) (*pb.ListFunctionsResponse, error) {
-	if err := s.checkFolder(ctx, r.FolderId); err != nil {
-		return nil, err
-	}
-	if err := s.o.Authorize.Check(ctx, viewer, r.FolderId); err != nil {
+	if err := s.inFolder(ctx, viewer, r.FolderId); err != nil {
 		return nil, err
 	}
 	page, next, err := resource.List(s.functions.Messages(func(f *pb.Function) bool { return f.FolderId == r.FolderId }), r)
@@ -36,10 +31,7 @@ func (s *Service) List(ctx context.Context, r *pb.ListFunctionsRequest) (*pb.Lis
 
 // Create makes a function without a version.
 func (s *Service) Create(ctx context.Context, r *pb.CreateFunctionRequest) (*op, error) {
-	if err := s.checkFolder(ctx, r.FolderId); err != nil {
-		return nil, err
-	}
-	if err := s.o.Authorize.Check(ctx, editor, r.FolderId); err != nil {
+	if err := s.inFolder(ctx, editor, r.FolderId); err != nil {
 		return nil, err
 	}
 	s.changing.Lock()
@@ -93,10 +85,10 @@ func (s *Service) Delete(ctx context.Context, r *pb.DeleteFunctionRequest) (*op,
 			return nil, err
 		}
 	}
-	if err := s.functions.Delete(ctx, r.FunctionId); err != nil {
+	if err := s.o.Bindings.Forget(ctx, r.FunctionId); err != nil {
 		return nil, err
 	}
-	if err := s.o.Bindings.Forget(ctx, r.FunctionId); err != nil {
+	if err := s.functions.Delete(ctx, r.FunctionId); err != nil { // last: who was broken off can ask again
 		return nil, err
 	}
 	return s.done(ctx, r.FunctionId, "Delete function", &pb.DeleteFunctionMetadata{FunctionId: r.FunctionId}, &emptypb.Empty{})
@@ -148,9 +140,4 @@ func (s *Service) UpdateAccessBindings(ctx context.Context, r *access.UpdateAcce
 		return nil, err
 	}
 	return s.o.Bindings.ServeUpdate(ctx, r, resource.Nothing)
-}
-
-// gone is what a call says of a tag that no version has.
-func gone(functionID, tag string) error {
-	return status.Errorf(codes.NotFound, "Version with tag %s of function %s not found", tag, functionID)
 }

@@ -22,7 +22,7 @@ const (
 	maxFiles    = 10_000
 )
 
-// unpack writes the files of a zip into a new folder. One without go.mod gets one, since Go does not build without.
+// unpack writes the files of a zip into a new folder, some of them when it fails. One without go.mod gets one, since Go does not build without.
 func unpack(content []byte, dir string) error {
 	archive, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
@@ -37,7 +37,6 @@ func unpack(content []byte, dir string) error {
 	left := int64(maxUnpacked)
 	for _, f := range archive.File {
 		if err := unpackFile(f, dir, &left); err != nil {
-			_ = os.RemoveAll(dir) // Restore removes what is left
 			return err
 		}
 	}

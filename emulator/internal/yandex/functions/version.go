@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,12 +42,17 @@ func (s *Service) CreateVersion(ctx context.Context, r *pb.CreateFunctionVersion
 		return nil, err
 	}
 	dir := filepath.Join(s.o.Dir, id)
-	size, err := s.source(r, dir)
+	discard := func() { _ = os.RemoveAll(dir) } // Restore removes what is left
+	size, err := s.source(ctx, r, dir)
 	if err != nil {
+		discard()
 		return nil, err
 	}
 	if !strings.HasPrefix(r.Runtime, runtime) {
 		s.o.Warn(fmt.Sprintf("function %s: the runtime %s is built with this machine's Go", r.FunctionId, r.Runtime))
+	}
+	if c := r.Connectivity; c.GetNetworkId() != "" || len(c.GetSubnetId()) > 0 {
+		s.o.Warn(fmt.Sprintf("function %s: not emulated: connectivity; it has this machine's network", r.FunctionId))
 	}
 	v := &pb.Version{
 		Id: id, FunctionId: r.FunctionId, Description: r.Description, CreatedAt: s.o.Store.Now(), Runtime: r.Runtime,
@@ -65,15 +71,15 @@ func (s *Service) CreateVersion(ctx context.Context, r *pb.CreateFunctionVersion
 			delete(s.pending, id)
 			s.mu.Unlock()
 		}()
-		if err := s.add(ctx, v, r.Tag); err != nil {
-			_ = os.RemoveAll(dir) // Restore removes what is left
-			return nil, err
+		err := s.add(ctx, v, r.Tag)
+		it, none := s.versions.Get(id)
+		if none != nil {
+			discard()
 		}
-		it, err := s.versions.Get(id)
-		return it.Message, err
+		return it.Message, cmp.Or(err, none)
 	})
 	if err != nil {
-		_ = os.RemoveAll(dir) // as above
+		discard()
 	}
 	return created, err
 }
@@ -85,15 +91,16 @@ func (s *Service) CreateFunctionVersion(ctx context.Context, r *pb.CreateFunctio
 
 // check refuses what the proto's own rules do not.
 func check(r *pb.CreateFunctionVersionRequest) error {
-	for what, given := range map[string]bool{
-		"secrets of Lockbox": len(r.Secrets) > 0, "storage mounts": len(r.StorageMounts) > 0, "mounts": len(r.Mounts) > 0,
-		"asynchronous invocation": r.AsyncInvocationConfig != nil,
-	} {
-		if given {
-			return notEmulated(what)
-		}
-	}
-	if !strings.HasPrefix(r.Runtime, "golang") {
+	switch {
+	case len(r.Secrets) > 0:
+		return notEmulated("secrets of Lockbox")
+	case len(r.StorageMounts) > 0:
+		return notEmulated("storage mounts")
+	case len(r.Mounts) > 0:
+		return notEmulated("mounts")
+	case r.AsyncInvocationConfig != nil:
+		return notEmulated("asynchronous invocation")
+	case !strings.HasPrefix(r.Runtime, "golang"):
 		return notEmulated("the runtime " + r.Runtime + "; emulated: " + runtime)
 	}
 	if file, name, ok := strings.Cut(r.Entrypoint, "."); !ok || file == "" || name == "" || strings.Contains(name, ".") {
@@ -107,20 +114,20 @@ func check(r *pb.CreateFunctionVersionRequest) error {
 	if n > most {
 		return resource.Invalid("environment", fmt.Sprintf("got %d bytes, want at most %d", n, most))
 	}
-	if slices.Contains(r.Tag, latest) {
-		return resource.Invalid("tag", "got "+latest+", which the last version has by itself")
-	}
 	return nil
 }
 
 // source unpacks a version's source and returns the size of what came.
-func (s *Service) source(r *pb.CreateFunctionVersionRequest, dir string) (int64, error) {
+func (s *Service) source(ctx context.Context, r *pb.CreateFunctionVersionRequest, dir string) (int64, error) {
 	switch from := r.PackageSource.(type) {
 	case *pb.CreateFunctionVersionRequest_Content:
 		return int64(len(from.Content)), unpack(from.Content, dir)
 	case *pb.CreateFunctionVersionRequest_VersionId:
 		v, err := s.versions.Get(from.VersionId)
 		if err != nil {
+			return 0, err
+		}
+		if _, err := s.may(ctx, viewer, v.Message.FunctionId); err != nil { // it may be another one's
 			return 0, err
 		}
 		if s.nameOf(v.Message.Id) != v.Message.Id {
@@ -146,12 +153,19 @@ func (s *Service) add(ctx context.Context, v *pb.Version, tags []string) error {
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	if _, err := s.functions.Get(v.FunctionId); err != nil { // deleted while it was built
-		_ = s.o.Remove(ctx, v.Id) // the function is gone, whatever this says
-		return err
+	f, err := s.functions.Get(v.FunctionId) // it may have been deleted meanwhile
+	if err == nil {
+		v.Tags = []string{latest}
+		for _, tag := range tags {
+			if !slices.Contains(v.Tags, tag) {
+				v.Tags = append(v.Tags, tag)
+			}
+		}
+		// Of a function that a file declares it is there until the next start, which must not find two with the tag $latest.
+		err = s.versions.Put(ctx, resource.Item[*pb.Version]{Message: v, File: f.File})
 	}
-	v.Tags = append([]string{latest}, tags...)
-	if err := s.versions.Put(ctx, resource.Item[*pb.Version]{Message: v}); err != nil {
+	if err != nil {
+		_ = s.o.Remove(ctx, v.Id) // nobody can call it, whatever this says
 		return err
 	}
 	for _, tag := range v.Tags { // after that, so that there is always one with the tag
@@ -162,39 +176,17 @@ func (s *Service) add(ctx context.Context, v *pb.Version, tags []string) error {
 	return nil
 }
 
-// untag takes a tag from all versions of a function but one.
-func (s *Service) untag(ctx context.Context, functionID, tag, but string) error {
-	others := func(v *pb.Version) bool {
-		return v.FunctionId == functionID && v.Id != but && slices.Contains(v.Tags, tag)
-	}
-	for _, it := range s.versions.All(others) {
-		it.Message.Tags = slices.DeleteFunc(it.Message.Tags, func(t string) bool { return t == tag })
-		if err := s.versions.Put(ctx, it); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (s *Service) ofFunction(id string) []*pb.Version {
 	return s.versions.Messages(func(v *pb.Version) bool { return v.FunctionId == id })
 }
 
-func (s *Service) tagged(functionID, tag string) (*pb.Version, error) {
-	vs := s.versions.Messages(func(v *pb.Version) bool { return v.FunctionId == functionID && slices.Contains(v.Tags, tag) })
-	if len(vs) == 0 {
-		return nil, gone(functionID, tag)
-	}
-	return vs[len(vs)-1], nil // while a tag moves, two have it
-}
-
-// remove takes a version away.
+// remove takes a version away: what is kept first, so that nobody is sent to what no longer runs.
 func (s *Service) remove(ctx context.Context, id string) error {
-	if err := s.o.Remove(ctx, s.nameOf(id)); err != nil && !errors.Is(err, runner.ErrNoFunction) {
-		return status.Errorf(codes.Internal, "version %s: %v", id, err)
-	}
 	if err := s.versions.Delete(ctx, id); err != nil {
 		return err
+	}
+	if err := s.o.Remove(ctx, s.nameOf(id)); err != nil && !errors.Is(err, runner.ErrNoFunction) {
+		return status.Errorf(codes.Internal, "version %s: %v", id, err)
 	}
 	if err := os.RemoveAll(filepath.Join(s.o.Dir, id)); err != nil {
 		return status.Errorf(codes.Internal, "version %s: %v", id, err)
@@ -217,19 +209,6 @@ func (s *Service) GetFunctionVersion(ctx context.Context, r *pb.GetFunctionVersi
 	return s.GetVersion(ctx, r)
 }
 
-// GetVersionByTag returns the version that has a tag.
-func (s *Service) GetVersionByTag(ctx context.Context, r *pb.GetFunctionVersionByTagRequest) (*pb.Version, error) {
-	if _, err := s.may(ctx, viewer, r.FunctionId); err != nil {
-		return nil, err
-	}
-	return s.tagged(r.FunctionId, r.Tag)
-}
-
-// GetFunctionVersionByTag is GetVersionByTag's old name.
-func (s *Service) GetFunctionVersionByTag(ctx context.Context, r *pb.GetFunctionVersionByTagRequest) (*pb.Version, error) {
-	return s.GetVersionByTag(ctx, r)
-}
-
 // ListVersions returns the versions of a function or of a folder's functions.
 func (s *Service) ListVersions(ctx context.Context, r *pb.ListFunctionsVersionsRequest) (*pb.ListFunctionsVersionsResponse, error) {
 	var wanted func(*pb.Version) bool
@@ -239,7 +218,7 @@ func (s *Service) ListVersions(ctx context.Context, r *pb.ListFunctionsVersionsR
 		}
 		wanted = func(v *pb.Version) bool { return v.FunctionId == id }
 	} else {
-		if err := s.o.Authorize.Check(ctx, viewer, r.GetFolderId()); err != nil {
+		if err := s.inFolder(ctx, viewer, r.GetFolderId()); err != nil {
 			return nil, err
 		}
 		ids := s.In(r.GetFolderId())
@@ -252,53 +231,6 @@ func (s *Service) ListVersions(ctx context.Context, r *pb.ListFunctionsVersionsR
 // ListFunctionVersions is ListVersions' old name.
 func (s *Service) ListFunctionVersions(ctx context.Context, r *pb.ListFunctionsVersionsRequest) (*pb.ListFunctionsVersionsResponse, error) {
 	return s.ListVersions(ctx, r)
-}
-
-// SetTag moves a tag to a version.
-func (s *Service) SetTag(ctx context.Context, r *pb.SetFunctionTagRequest) (*op, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	it, err := s.versions.Get(r.FunctionVersionId)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.may(ctx, editor, it.Message.FunctionId); err != nil {
-		return nil, err
-	}
-	if !slices.Contains(it.Message.Tags, r.Tag) {
-		if err := s.untag(ctx, it.Message.FunctionId, r.Tag, it.Message.Id); err != nil {
-			return nil, err
-		}
-		it.Message.Tags = append(it.Message.Tags, r.Tag)
-		if err := s.versions.Put(ctx, it); err != nil {
-			return nil, err
-		}
-	}
-	return s.done(ctx, it.Message.FunctionId, "Set tag", &pb.SetFunctionTagMetadata{FunctionVersionId: r.FunctionVersionId}, it.Message)
-}
-
-// RemoveTag takes a tag from a version.
-func (s *Service) RemoveTag(ctx context.Context, r *pb.RemoveFunctionTagRequest) (*op, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	it, err := s.versions.Get(r.FunctionVersionId)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.may(ctx, editor, it.Message.FunctionId); err != nil {
-		return nil, err
-	}
-	if r.Tag == latest {
-		return nil, resource.Invalid("tag", "got "+latest+", which goes to the last version by itself")
-	}
-	if !slices.Contains(it.Message.Tags, r.Tag) {
-		return nil, gone(it.Message.FunctionId, r.Tag)
-	}
-	it.Message.Tags = slices.DeleteFunc(it.Message.Tags, func(t string) bool { return t == r.Tag })
-	if err := s.versions.Put(ctx, it); err != nil {
-		return nil, err
-	}
-	return s.done(ctx, it.Message.FunctionId, "Remove tag", &pb.RemoveFunctionTagMetadata{FunctionVersionId: r.FunctionVersionId}, it.Message)
 }
 
 // DeleteVersion takes a version away that no tag names.
