@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -104,14 +105,24 @@ var (
 
 // Target is the URL that a container's requests go to.
 func (s *Service) Target(id string) (string, error) {
-	if _, err := s.containers.Get(id); err != nil {
+	if !s.containers.Look(id, func(*pb.Container) {}) {
 		return "", fmt.Errorf("%w: %s", ErrNoContainer, id)
 	}
-	active := s.revisions.Messages(func(r *pb.Revision) bool { return r.ContainerId == id && r.Status == pb.Revision_ACTIVE })
-	if len(active) == 0 {
+	var to string
+	var at time.Time
+	found := false
+	s.revisions.Each(func(r *pb.Revision) bool {
+		if r.ContainerId != id || r.Status != pb.Revision_ACTIVE {
+			return true
+		}
+		if made := r.CreatedAt.AsTime(); !found || made.After(at) { // two are active while one takes the place of another
+			to, at, found = r.Image.GetEnvironment()[URLVariable], made, true
+		}
+		return true
+	})
+	if !found {
 		return "", fmt.Errorf("%w: %s has no revision", ErrNoContainer, id)
 	}
-	to := active[len(active)-1].Image.GetEnvironment()[URLVariable]
 	if to == "" {
 		return "", fmt.Errorf("%w: the container %s; set %s=http://127.0.0.1:PORT in its revision's environment, to where it runs", ErrNotRun, id, URLVariable)
 	}
@@ -127,19 +138,20 @@ func (s *Service) Any() bool {
 
 // Chain is a container's folder, after the container itself: where roles on it are looked for.
 func (s *Service) Chain(id string) []string {
-	c, err := s.containers.Get(id)
-	if err != nil {
-		return []string{id}
-	}
-	return []string{id, c.Message.FolderId}
+	out := []string{id}
+	s.containers.Look(id, func(c *pb.Container) { out = append(out, c.FolderId) })
+	return out
 }
 
-// In lists the containers of a folder.
+// In lists the containers of a folder, in no order.
 func (s *Service) In(folder string) []string {
 	var out []string
-	for _, c := range s.containers.Messages(func(c *pb.Container) bool { return c.FolderId == folder }) {
-		out = append(out, c.Id)
-	}
+	s.containers.Each(func(c *pb.Container) bool {
+		if c.FolderId == folder {
+			out = append(out, c.Id)
+		}
+		return true
+	})
 	return out
 }
 

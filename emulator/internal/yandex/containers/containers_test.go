@@ -147,3 +147,27 @@ func TestWhatIsNoContainer(t *testing.T) {
 	_, err = h.SetAccessBindings(t.Context(), &access.SetAccessBindingsRequest{ResourceId: c.Id})
 	is.NoErr(err)
 }
+
+// What clients do to a container that a file declares is so until the next start.
+func TestARevisionOfAFilesContainer(t *testing.T) {
+	is := is.New(t)
+	values := journal.NewMemory(journal.MemoryOptions{})
+	declared := containers.Declared{ID: "bbafile", FolderID: "folder", URL: "http://127.0.0.1:9", File: "--container"}
+	h := open(t, values)
+	is.True(!h.service.Any())
+	is.NoErr(h.service.Declare(declared))
+	is.True(h.service.Any())
+	op, err := h.DeployRevision(t.Context(), &pb.DeployContainerRevisionRequest{ContainerId: "bbafile", ImageSpec: runs("http://127.0.0.1:10")})
+	rev := result[*pb.Revision](t, op, err)
+	to, err := h.service.Target("bbafile")
+	is.NoErr(err)
+	is.Equal(to, "http://127.0.0.1:10")
+
+	again := open(t, values)
+	is.NoErr(again.service.Declare(declared))
+	to, err = again.service.Target("bbafile")
+	is.NoErr(err)
+	is.Equal(to, "http://127.0.0.1:9")
+	_, err = again.GetRevision(t.Context(), &pb.GetContainerRevisionRequest{ContainerRevisionId: rev.Id})
+	is.Equal(status.Code(err), codes.NotFound)
+}

@@ -17,22 +17,12 @@ import (
 func (s *Service) DeployRevision(ctx context.Context, r *pb.DeployContainerRevisionRequest) (*op, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	if _, err := s.may(ctx, editor, r.ContainerId); err != nil {
+	c, err := s.may(ctx, editor, r.ContainerId)
+	if err != nil {
 		return nil, err
 	}
-	for what, given := range map[string]bool{
-		"secrets of Lockbox": len(r.Secrets) > 0, "storage mounts": len(r.StorageMounts) > 0, "mounts": len(r.Mounts) > 0,
-		"asynchronous invocation": r.AsyncInvocationConfig != nil,
-	} {
-		if given {
-			return nil, status.Error(codes.Unimplemented, "not emulated: "+what)
-		}
-	}
-	env := r.GetImageSpec().GetEnvironment()
-	if to, given := env[URLVariable]; !given {
-		s.o.Warn(fmt.Sprintf("container %s: not emulated: running the image %s; set %s in its environment to where it runs", r.ContainerId, r.GetImageSpec().GetImageUrl(), URLVariable))
-	} else if err := checkURL(to); err != nil {
-		return nil, resource.Invalid("image_spec.environment", err.Error())
+	if err := check(r); err != nil {
+		return nil, err
 	}
 	if r.ServiceAccountId != "" && s.o.ServiceAccount != nil {
 		if err := s.o.ServiceAccount(ctx, r.ServiceAccountId); err != nil {
@@ -44,25 +34,56 @@ func (s *Service) DeployRevision(ctx context.Context, r *pb.DeployContainerRevis
 		return nil, err
 	}
 	spec := r.GetImageSpec()
+	if _, given := spec.GetEnvironment()[URLVariable]; !given {
+		s.o.Warn(fmt.Sprintf("container %s: not emulated: running the image %s; set %s in its environment to where it runs", r.ContainerId, spec.GetImageUrl(), URLVariable))
+	}
+	if r.Connectivity.GetNetworkId() != "" || len(r.Connectivity.GetSubnetIds()) > 0 {
+		s.o.Warn(fmt.Sprintf("container %s: not emulated: connectivity; it has this machine's network", r.ContainerId))
+	}
 	rev := &pb.Revision{
 		Id: id, ContainerId: r.ContainerId, Description: r.Description, CreatedAt: s.o.Store.Now(), Resources: r.Resources,
 		Image: &pb.Image{
-			ImageUrl: spec.GetImageUrl(), Command: spec.GetCommand(), Args: spec.GetArgs(), Environment: env, WorkingDir: spec.GetWorkingDir(),
+			ImageUrl: spec.GetImageUrl(), Command: spec.GetCommand(), Args: spec.GetArgs(), Environment: spec.GetEnvironment(),
+			WorkingDir: spec.GetWorkingDir(),
 		},
 		ExecutionTimeout: r.ExecutionTimeout, Concurrency: r.Concurrency, ServiceAccountId: r.ServiceAccountId, Connectivity: r.Connectivity,
 		ProvisionPolicy: r.ProvisionPolicy, LogOptions: r.LogOptions, ScalingPolicy: r.ScalingPolicy, Runtime: r.Runtime,
 		MetadataOptions: r.MetadataOptions,
 	}
-	if err := s.activate(ctx, rev); err != nil {
+	// Of a container that a file declares it is there until the next start, which must not find two that are active.
+	if err := s.activate(ctx, resource.Item[*pb.Revision]{Message: rev, File: c.File}); err != nil {
 		return nil, err
 	}
 	return s.o.Store.Done(ctx, r.ContainerId, "Deploy container revision", &pb.DeployContainerRevisionMetadata{ContainerRevisionId: id}, rev)
 }
 
+// check refuses what the proto's own rules do not.
+func check(r *pb.DeployContainerRevisionRequest) error {
+	switch {
+	case len(r.Secrets) > 0:
+		return notEmulated("secrets of Lockbox")
+	case len(r.StorageMounts) > 0:
+		return notEmulated("storage mounts")
+	case len(r.Mounts) > 0:
+		return notEmulated("mounts")
+	case r.AsyncInvocationConfig != nil:
+		return notEmulated("asynchronous invocation")
+	}
+	if to, given := r.GetImageSpec().GetEnvironment()[URLVariable]; given {
+		if err := checkURL(to); err != nil {
+			return resource.Invalid("image_spec.environment", err.Error())
+		}
+	}
+	return nil
+}
+
+func notEmulated(what string) error { return status.Error(codes.Unimplemented, "not emulated: "+what) }
+
 // activate makes one revision the active one, and the others obsolete.
-func (s *Service) activate(ctx context.Context, rev *pb.Revision) error {
+func (s *Service) activate(ctx context.Context, next resource.Item[*pb.Revision]) error {
+	rev := next.Message
 	rev.Status = pb.Revision_ACTIVE
-	if err := s.revisions.Put(ctx, resource.Item[*pb.Revision]{Message: rev}); err != nil {
+	if err := s.revisions.Put(ctx, next); err != nil {
 		return err
 	}
 	for _, it := range s.revisions.All(func(r *pb.Revision) bool {
@@ -91,7 +112,7 @@ func (s *Service) Rollback(ctx context.Context, r *pb.RollbackContainerRequest) 
 	if rev.Message.ContainerId != r.ContainerId {
 		return nil, resource.Invalid("revision_id", fmt.Sprintf("got %s, which is a revision of %s", r.RevisionId, rev.Message.ContainerId))
 	}
-	if err := s.activate(ctx, rev.Message); err != nil {
+	if err := s.activate(ctx, rev); err != nil {
 		return nil, err
 	}
 	about := &pb.RollbackContainerMetadata{ContainerId: r.ContainerId, RevisionId: r.RevisionId}

@@ -85,10 +85,10 @@ func (s *Service) Delete(ctx context.Context, r *pb.DeleteContainerRequest) (*op
 			return nil, err
 		}
 	}
-	if err := s.containers.Delete(ctx, r.ContainerId); err != nil {
+	if err := s.o.Bindings.Forget(ctx, r.ContainerId); err != nil {
 		return nil, err
 	}
-	if err := s.o.Bindings.Forget(ctx, r.ContainerId); err != nil {
+	if err := s.containers.Delete(ctx, r.ContainerId); err != nil { // last: who was broken off can ask again
 		return nil, err
 	}
 	return s.o.Store.Done(ctx, r.ContainerId, "Delete container", &pb.DeleteContainerMetadata{ContainerId: r.ContainerId}, &emptypb.Empty{})
