@@ -114,8 +114,12 @@ func (p *Path) kept(header http.Header) http.Header {
 		if op.Function != nil || op.Container != nil || op.HTTP != nil && op.HTTP.AllHeaders {
 			return header // it gets them all
 		}
-		keep("Accept")
-		keep("User-Agent")
+		if op.Dummy != nil {
+			keep("Accept")
+		}
+		if op.HTTP != nil {
+			keep("User-Agent")
+		}
 		for _, parameter := range op.Parameters {
 			switch parameter.In {
 			case "header":
