@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -108,13 +109,15 @@ func (s *Service) check(it item) error {
 	if d := g.ExecutionTimeout.AsDuration(); d < 0 || d > 10*time.Minute {
 		refuse("execution_timeout", "got %v, want 0s to 600s", d)
 	}
-	for field, all := range map[string]map[string]*pb.VariableInput{"variables.": g.Variables, "canary.variables.": g.Canary.GetVariables()} {
-		for name, v := range all {
-			if v.GetVariableValue() == nil {
+	valued := func(field string, all map[string]*pb.VariableInput) {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if all[name].GetVariableValue() == nil {
 				refuse(field+name, "got nothing, want one of string_value, int_value, double_value, bool_value")
 			}
 		}
 	}
+	valued("variables.", g.Variables)
+	valued("canary.variables.", g.Canary.GetVariables())
 	if n := len(it.Extra); n == 0 {
 		refuse(specField, "got nothing, want an OpenAPI 3.0 specification, YAML or JSON")
 	} else if n > maxSpec {
@@ -173,18 +176,19 @@ func (s *Service) Delete(ctx context.Context, r *pb.DeleteApiGatewayRequest) (*o
 	if _, err := s.get(ctx, editor, id); err != nil {
 		return nil, err
 	}
-	if err := s.gateways.Delete(ctx, id); err != nil {
+	if err := s.o.Bindings.Forget(ctx, id); err != nil {
+		return nil, err
+	}
+	if err := s.gateways.Delete(ctx, id); err != nil { // after that: who was broken off can ask again
 		return nil, err
 	}
 	s.routes.remove(id)
-	if !s.broken[id] {
+	broken := s.broken[id]
+	delete(s.broken, id)
+	if !broken {
 		if err := s.o.Runner.RemoveGateway(id); err != nil {
 			return nil, status.Errorf(codes.Internal, "API gateway %s: %v", id, err)
 		}
-	}
-	delete(s.broken, id)
-	if err := s.o.Bindings.Forget(ctx, id); err != nil {
-		return nil, err
 	}
 	return s.o.Store.Done(ctx, id, "operation_delete", &pb.DeleteApiGatewayMetadata{ApiGatewayId: id}, &emptypb.Empty{})
 }

@@ -13,9 +13,7 @@ func (s *Service) In(folder string) []string {
 
 // Chain is a gateway's folder, after the gateway itself: where roles on it are looked for.
 func (s *Service) Chain(id string) []string {
-	g, err := s.gateways.Get(id)
-	if err != nil {
-		return []string{id}
-	}
-	return []string{id, g.Message.FolderId}
+	out := []string{id}
+	s.gateways.Look(id, func(g *pb.ApiGateway) { out = append(out, g.FolderId) })
+	return out
 }

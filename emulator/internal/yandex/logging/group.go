@@ -140,13 +140,13 @@ func (s *Service) Delete(ctx context.Context, r *pb.DeleteLogGroupRequest) (*ope
 	if g.Id == defaultID(g.FolderId) {
 		return nil, status.Errorf(codes.FailedPrecondition, "not emulated: deleting the default log group, %s; the folder %s logs there", g.Id, g.FolderId)
 	}
-	if err := s.groups.Delete(ctx, g.Id); err != nil {
-		return nil, err
-	}
-	s.o.Log.forget(g.Id)
 	if err := s.o.Bindings.Forget(ctx, g.Id); err != nil {
 		return nil, err
 	}
+	if err := s.groups.Delete(ctx, g.Id); err != nil { // after that: who was broken off can ask again
+		return nil, err
+	}
+	s.o.Log.forget(g.Id)
 	return s.o.Store.Done(ctx, g.Id, "Delete log group", &pb.DeleteLogGroupMetadata{LogGroupId: g.Id}, &emptypb.Empty{})
 }
 

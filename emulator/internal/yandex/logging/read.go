@@ -163,10 +163,16 @@ func (l *Log) take(low, high position, match matches, back bool, c *pb.Criteria)
 
 // matcher makes the criteria a question to an entry.
 func matcher(c *pb.Criteria) (matches, error) {
-	for field, at := range map[string]*timestamppb.Timestamp{"since": c.Since, "until": c.Until} {
+	var wrong []resource.Violation
+	valid := func(field string, at *timestamppb.Timestamp) {
 		if at != nil && !at.IsValid() {
-			return nil, resource.Invalid("criteria."+field, "got what is no time from the year 1 to 9999")
+			wrong = append(wrong, resource.Violation{Field: "criteria." + field, Description: "got what is no time from the year 1 to 9999"})
 		}
+	}
+	valid("since", c.Since)
+	valid("until", c.Until)
+	if len(wrong) > 0 {
+		return nil, resource.InvalidFields(wrong...)
 	}
 	if c.Since != nil && c.Until != nil && c.Since.AsTime().After(c.Until.AsTime()) {
 		return nil, resource.Invalid("criteria.since", fmt.Sprintf("got %s, which is after until, %s", c.Since.AsTime().Format(time.RFC3339Nano), c.Until.AsTime().Format(time.RFC3339Nano)))
