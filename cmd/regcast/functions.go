@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -88,6 +89,9 @@ func (f *functionFlags) config(cfg *emulator.Config, stderr io.Writer) error {
 		container, err := parseContainer(text)
 		if err != nil {
 			return err
+		}
+		if slices.ContainsFunc(cfg.Containers, func(c emulator.Container) bool { return c.ID == container.ID }) {
+			return usageError("--container: %s is given twice", container.ID)
 		}
 		cfg.Containers = append(cfg.Containers, container)
 	}

@@ -80,8 +80,10 @@ func (s *session) call(ctx context.Context, method string, req proto.Message) (p
 	}
 	s.debugf("  %v\n", err)
 	st := status.Convert(err)
-	if st.Code() == codes.Unavailable && s.local() && refused(st.Message()) {
-		return nil, fmt.Errorf("nothing listens at %s; start `regcast up`, or point --endpoint or YC_ENDPOINT at a running one", link.Target())
+	if st.Code() == codes.Unavailable {
+		if why := s.unreachable(link.Target(), st.Message()); why != nil {
+			return nil, why
+		}
 	}
 	return nil, &answerError{st, [][2]string{
 		{"server-request-id", first(md, "x-server-request-id", "x-request-id")},
@@ -89,6 +91,19 @@ func (s *session) call(ctx context.Context, method string, req proto.Message) (p
 		{"server-trace-id", first(md, "x-server-trace-id")},
 		{"client-trace-id", traceID},
 	}}
+}
+
+// unreachable says what to do about an address that could not be reached, where that is known. gRPC tells the cause in words alone.
+func (s *session) unreachable(address, why string) error {
+	switch {
+	case s.local() && refused(why):
+		return fmt.Errorf("nothing listens at %s; start `regcast up`, or point --endpoint or YC_ENDPOINT at a running one", address)
+	case s.local() && strings.Contains(why, "failed to verify certificate"):
+		return fmt.Errorf("the certificate of %s is not trusted: `regcast ca` tells how it is; without --tls it need not be", address)
+	case strings.Contains(why, "produced zero addresses"):
+		return fmt.Errorf("there is no host %s; see --endpoint and YC_ENDPOINT", address)
+	}
+	return nil
 }
 
 // begins says whether a method begins an operation.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,7 +52,11 @@ func (s *session) checkEndpoint() error {
 	if s.global.endpoint == "" {
 		from = "YC_ENDPOINT"
 	}
-	if _, _, err := net.SplitHostPort(s.endpoint()); err != nil {
+	_, port, err := net.SplitHostPort(s.endpoint())
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
 		return fmt.Errorf("%s %q: want host:port, such as api.cloud.yandex.net:443", from, s.endpoint())
 	}
 	return nil
