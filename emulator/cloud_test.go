@@ -44,6 +44,7 @@ func trusted(t *testing.T) (data string) {
 	if data = os.Getenv(trusting); data != "" {
 		return data
 	}
+	t.Parallel() // it waits
 	data = filepath.Join(t.TempDir(), "data")
 	ca, err := emulator.OpenCA(emulator.Config{Data: data})
 	if err != nil {
@@ -160,11 +161,9 @@ type operations struct {
 	grpc.ClientConnInterface
 	t       *testing.T
 	methods map[string]protoreflect.MethodDescriptor // by the operation's id
-	calls   []string                                 // the methods called, in order
 }
 
 func (o *operations) Invoke(ctx context.Context, method string, in, out any, opts ...grpc.CallOption) error {
-	o.calls = append(o.calls, strings.TrimPrefix(method, "/yandex.cloud."))
 	err := o.ClientConnInterface.Invoke(ctx, method, in, out, opts...)
 	if op, ok := out.(*operation.Operation); ok && err == nil {
 		o.check(methodName(method), op)
