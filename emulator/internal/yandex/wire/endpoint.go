@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// addressed are the ids that SDKs, yc and Terraform map services to; some services have two names.
+// addressed are the ids that ApiEndpointService has: those that SDKs, yc and Terraform map services to; some services have two names.
 func addressed() []string {
 	return []string{
 		"apigateway-connections",

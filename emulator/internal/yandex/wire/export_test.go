@@ -2,6 +2,8 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -51,3 +53,20 @@ func TimeHolds(rule string, n int64) (bool, error) {
 	s, err := parseSpan(rule, parseTime)
 	return err == nil && s.holds(n), err
 }
+
+// Check makes at once what the first calls would: it says which validation option or REST binding cannot be read.
+func (s *Server) Check() error {
+	var errs []error
+	for _, m := range s.methods {
+		if _, err := m.input(); err != nil {
+			errs = append(errs, fmt.Errorf("wire: %s: %w", m.name, err))
+		}
+	}
+	if _, err := s.rest(); err != nil {
+		errs = append(errs, fmt.Errorf("wire: REST: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// RequestID is the id of the request that ctx belongs to, "" outside of one.
+func RequestID(ctx context.Context) string { return callOf(ctx).request }

@@ -40,9 +40,6 @@ func callOf(ctx context.Context) *call {
 	return &call{}
 }
 
-// RequestID is the id of the request that ctx belongs to, "" outside of one.
-func RequestID(ctx context.Context) string { return callOf(ctx).request }
-
 func (c *call) answered(method string, st *status.Status) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -38,9 +38,6 @@ type Options struct {
 	// calls into the context. Its errors are grpc statuses. method is "/service/Method". ApiEndpointService is open to everybody, as
 	// clients ask it before they have a token. Nil: everybody may.
 	Authenticate func(ctx context.Context, method, authorization string) (context.Context, error)
-	// Addressed lists the ids that ApiEndpointService has; nil: those that clients look for. Every address is the host and port that
-	// the client itself used, so that certificates fit.
-	Addressed []string
 	// Note hears of every call when it is over; nil: nobody does.
 	Note func(Call)
 }
@@ -93,9 +90,6 @@ func New(o Options) *Server {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	if o.Addressed == nil {
-		o.Addressed = addressed()
-	}
 	s := &Server{
 		options:  o,
 		replays:  newReplays(o.Clock),
@@ -109,7 +103,7 @@ func New(o Options) *Server {
 		grpc.StreamInterceptor(s.stream),
 		grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return notEmulated("this method") }), // stream refuses before
 	)
-	endpoint.RegisterApiEndpointServiceServer(s, endpoints{ids: o.Addressed})
+	endpoint.RegisterApiEndpointServiceServer(s, endpoints{ids: addressed()})
 	return s
 }
 
@@ -144,20 +138,6 @@ func (s *Server) Start() error {
 	}
 	s.rest, s.started = sync.OnceValues(s.transcoder), true
 	return nil
-}
-
-// Check makes at once what the first calls would: it says which validation option or REST binding cannot be read. Call it after Start.
-func (s *Server) Check() error {
-	var errs []error
-	for _, m := range s.methods {
-		if _, err := m.input(); err != nil {
-			errs = append(errs, fmt.Errorf("wire: %s: %w", m.name, err))
-		}
-	}
-	if _, err := s.rest(); err != nil {
-		errs = append(errs, fmt.Errorf("wire: REST: %w", err))
-	}
-	return errors.Join(errs...)
 }
 
 // Routes lists every method of every registered service with its REST bindings, in a stable order. Call it after Start.
