@@ -193,7 +193,7 @@ func (e *element) walkString(s, path string, found *violations) {
 		found.add(path, "got %d bytes, want %s", len(s), e.bytes.want())
 	}
 	if e.pattern != nil && !e.pattern.MatchString(s) {
-		found.add(path, "got %q, want a match of %s", short(s), e.source)
+		found.add(path, "got %q, want %s", short(s), e.source)
 	}
 }
 

@@ -124,7 +124,7 @@ func TestEveryViolationAtOnce(t *testing.T) {
 		"folder_id: is required",
 		`labels["Upper"].key: got "Upper", want a match of [a-z][-_./\@0-9a-z]*`,
 		`labels["fine"]: got 64 characters, want at most 63`,
-		`name: got "Un Named", want a match of |[a-z][-a-z0-9]{1,61}[a-z0-9]`,
+		`name: got "Un Named", want nothing or a match of [a-z][-a-z0-9]{1,61}[a-z0-9]`,
 		"rule.container_registry.batch_settings.cutoff: is required",
 		"rule.container_registry.batch_settings.size: got 1001, want 0-1000",
 		"rule.container_registry.event_type[1]: got 99, want one of CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE (1), " +

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/yandex-cloud/go-genproto/yandex/cloud"
@@ -29,7 +30,7 @@ type rule struct {
 // element is what one value must keep.
 type element struct {
 	pattern *regexp.Regexp
-	source  string       // the pattern as the proto has it
+	source  string       // the pattern as the proto has it, in words for people
 	length  *span[int64] // of a string in characters, of bytes in bytes
 	bytes   *span[int64] // of a string or an encoded message
 	value   *span[int64] // of an integer, a Duration in ns, a Timestamp in µs
@@ -162,7 +163,10 @@ func (r *rule) option(x protoreflect.ExtensionType, v any, kind protoreflect.Fie
 
 // match takes a pattern, which is about the whole of a string.
 func (e *element) match(pattern string) (err error) {
-	e.source = pattern
+	e.source = "a match of " + pattern
+	if rest, optional := strings.CutPrefix(pattern, "|"); optional {
+		e.source = "nothing or a match of " + rest
+	}
 	e.pattern, err = regexp.Compile(`\A(?:` + pattern + `)\z`)
 	return err
 }
