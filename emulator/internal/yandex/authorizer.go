@@ -52,7 +52,7 @@ func (r specReader) authorizer(name string, scopes []string) *Authorizer {
 		return nil
 	}
 	a := &Authorizer{Scheme: name, Scopes: scopes, decided: &cache[decision]{}}
-	scheme := r.follow(r.root.get("components").open().get("securitySchemes").open().get(name)).open()
+	scheme := r.follow(r.below("components", "securitySchemes", name)).open()
 	extension := r.follow(scheme.get(authorizerKey)).open()
 	switch extension.get("type").text() {
 	case "jwt":

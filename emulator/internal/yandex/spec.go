@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // Spec is what a gateway does, read from an OpenAPI 3 specification with the cloud's extensions.
@@ -94,7 +96,7 @@ func parseSpec(f field) *Spec {
 		version.refuse("got %s, want 3.0.0", quote(v))
 	}
 	own := root.get("x-yc-apigateway").open()
-	r := specReader{root: root, account: own.account("")}
+	r := specReader{root: root, account: own.account(""), opened: make(map[*yaml.Node]object)}
 	r.guard, r.rule = r.authorizer(root.scheme()), r.cors(own.get("cors"))
 	for _, m := range own.members() {
 		if !slices.Contains([]string{"service_account_id", "serviceAccountId", "variables", "cors", "ignoreTrailingSlashes"}, m.key) {
@@ -150,6 +152,23 @@ type specReader struct {
 	rule *CORS // of all paths that have none of their own
 
 	account string // the service account of all integrations that have none of their own
+
+	opened map[*yaml.Node]object // on the way to shared parts: each operation asks for some of them
+}
+
+// below goes down from the root of the document.
+func (r specReader) below(names ...string) field {
+	to := r.root.field
+	for _, name := range names {
+		o, known := r.opened[to.node]
+		if !known {
+			if o = to.open(); to.node != nil {
+				r.opened[to.node] = o
+			}
+		}
+		to = o.get(name)
+	}
+	return to
 }
 
 // follow goes where a $ref of this document points; other values stay as they are.
@@ -165,11 +184,11 @@ func (r specReader) follow(f field) field {
 			ref.refuse("not emulated: a reference out of the file; emulated: #/…")
 			return field{doc: f.doc, at: f.at, mute: true}
 		}
-		to := r.root.field
-		for name := range strings.SplitSeq(pointer, "/") {
-			name = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
-			to = to.open().get(name)
+		names := strings.Split(pointer, "/")
+		for i := range names {
+			names[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(names[i])
 		}
+		to := r.below(names...)
 		if !to.given() {
 			ref.refuse("got %s, want a place in this file", ref.got())
 			return field{doc: f.doc, at: f.at, mute: true}

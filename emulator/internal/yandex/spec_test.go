@@ -2,6 +2,7 @@ package yandex_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -195,4 +196,29 @@ func FuzzParseSpec(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A path costs the same among many as among few, though each goes through the shared parts that all refer to.
+func TestReadingIsLinear(t *testing.T) {
+	perPath := func(n int) float64 {
+		var paths, parameters, integrations, schemes strings.Builder
+		for i := range n {
+			fmt.Fprintf(&paths, "  /p%d/{id}:\n    parameters: [{$ref: '#/components/parameters/p%d'}]\n"+
+				"    get: {security: [{s%d: []}], x-yc-apigateway-integration: {$ref: '#/components/integrations/i%d'}}\n", i, i, i, i)
+			fmt.Fprintf(&parameters, "    p%d: {name: id, in: path}\n", i)
+			fmt.Fprintf(&integrations, "    i%d: {type: dummy}\n", i)
+			fmt.Fprintf(&schemes, "    s%d: {type: http, scheme: bearer, x-yc-apigateway-authorizer: {type: function, function_id: d4e}}\n", i)
+		}
+		text := []byte("openapi: 3.0.0\npaths:\n" + paths.String() + "components:\n  parameters:\n" + parameters.String() +
+			"  integrations:\n" + integrations.String() + "  securitySchemes:\n" + schemes.String())
+		return testing.AllocsPerRun(1, func() {
+			s, err := yandex.ParseSpec("spec.yaml", text)
+			is.New(t).NoErr(err)
+			is.New(t).Equal([]int{len(s.Paths), len(s.Warnings)}, []int{n, 0})
+		}) / float64(n)
+	}
+	few, many := perPath(50), perPath(500)
+	if many > 1.2*few {
+		t.Errorf("a path costs %.0f allocations among 50 and %.0f among 500", few, many)
+	}
 }
