@@ -143,7 +143,7 @@ func (s *session) issue(ctx context.Context) (string, error) {
 		return token, err
 	}
 	res, err := s.call(ctx, createToken, &iam.CreateIamTokenRequest{
-		Identity: &iam.CreateIamTokenRequest_YandexPassportOauthToken{YandexPassportOauthToken: "y0_regcast"},
+		Identity: &iam.CreateIamTokenRequest_YandexPassportOauthToken{YandexPassportOauthToken: localOAuth},
 	})
 	if err != nil {
 		return "", err

@@ -26,8 +26,10 @@ const (
 	retryFirst    = 200 * time.Millisecond
 	retryLongest  = 5 * time.Second
 	retryLimit    = 2 * time.Minute
-	answerMaximum = 64 << 20           // bytes; a version's zip is up to 50 MiB
-	localToken    = "t1.regcast.local" // any token will do there, unless --strict-auth
+	answerMaximum = 64 << 20 // bytes; a version's zip is up to 50 MiB
+	// Any tokens will do at a regcast, and these with --strict-auth too.
+	localToken = "t1.regcast.local"
+	localOAuth = "y0_regcast_developer"
 )
 
 // links are the connections of a session, one for each address.

@@ -122,7 +122,7 @@ func TestTokens(t *testing.T) {
 
 	is.Equal(c.ok(t, "iam create-token"), "t1.env\n")
 	delete(c.env, "YC_TOKEN")
-	is.Equal(c.ok(t, "iam create-token"), "t1.of-y0_regcast\n") // a loopback endpoint issues one for the asking
+	is.Equal(c.ok(t, "iam create-token"), "t1.of-y0_regcast_developer\n") // a loopback endpoint issues one for the asking
 }
 
 // The cloud itself is spoken to with TLS, and asks for a token and a folder.
