@@ -6,12 +6,14 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
 	"github.com/matryer/is"
 
 	"github.com/regcast/regcast/emulator/internal/runner"
+	"github.com/regcast/regcast/emulator/internal/trigger"
 	"github.com/regcast/regcast/emulator/internal/yandex"
 	"github.com/regcast/regcast/events"
 )
@@ -125,6 +127,45 @@ func TestAGatewayThatChangesDuringAHandshake(t *testing.T) {
 	c := <-got
 	is.True(c != nil) // it was let in by what held when it came
 	is.Equal(h.closing(c), websocket.StatusGoingAway)
+}
+
+// However gateways, clients and deliveries meet, no socket outlives its gateway.
+func TestGatewaysThatComeAndGo(t *testing.T) {
+	is := is.New(t)
+	h := build(t, "", func(o *yandex.Options) { o.Note = func(events.Step) {} })
+	compiled, err := h.cloud.Compile(parse(t, broadcastOf(t)))
+	is.NoErr(err)
+	var opened []*websocket.Conn
+	var all sync.WaitGroup
+	all.Go(func() {
+		for range 100 {
+			is.NoErr(h.cloud.SetGateway(yandex.GatewayDefinition{ID: mine, File: "s", Spec: []byte(roomsSpec)}))
+			is.NoErr(h.cloud.RemoveGateway(mine))
+		}
+		is.NoErr(h.cloud.SetGateway(yandex.GatewayDefinition{ID: mine, File: "s", Spec: []byte(roomsSpec)}))
+	})
+	all.Go(func() {
+		for range 100 {
+			if c, _ := h.dial(mine, "/rooms/1", nil); c != nil {
+				opened = append(opened, c)
+			}
+		}
+	})
+	all.Go(func() {
+		for range 200 {
+			compiled.Actions[0].Target.Deliver(t.Context(), []trigger.Delivery{{Payload: []byte("{}")}})
+		}
+	})
+	all.Wait()
+	opened = append(opened, h.open("/rooms/1"))
+	is.NoErr(h.cloud.RemoveGateway(mine))
+	for _, c := range opened {
+		var err error
+		for err == nil {
+			_, _, err = c.Read(t.Context())
+		}
+		is.Equal(websocket.CloseStatus(err), websocket.StatusGoingAway)
+	}
 }
 
 func TestConnectionsFromWithin(t *testing.T) {

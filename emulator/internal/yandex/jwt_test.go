@@ -348,6 +348,8 @@ components:
 	h.clock.Advance(1)
 	ask("GET", "/path/1", "a", `{}`, 500) // what is no decision does not hold
 	ask("GET", "/path/1", "a", yes, 200)
+	is.NoErr(h.cloud.SetGateway(yandex.GatewayDefinition{ID: mine, File: "spec.yaml", Spec: []byte(spec)}))
+	ask("GET", "/path/1", "a", no, 403) // what held of the gateway as it was does not hold of the new one
 
 	f.answers <- says(`{}`)
 	ask("GET", "/uri/1?key=k", "", yes, 200)
