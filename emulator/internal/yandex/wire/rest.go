@@ -76,7 +76,11 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, c *call) {
 	}
 	switch st := c.answer(); {
 	case st == nil:
-		c.answered("", c.word(refusal(r, out)))
+		err := refusal(r, out)
+		if absent, _ := s.collectionOf(r.URL.Path); absent != "" {
+			err = notEmulated(absent)
+		}
+		c.answered("", c.word(err))
 	case st.Code() == codes.OK:
 		c.answered("", c.word(status.Errorf(codes.Internal, "the answer cannot be worded: %s", bytes.TrimSpace(out.body.Bytes()))))
 	}

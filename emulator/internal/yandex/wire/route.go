@@ -40,7 +40,7 @@ type method struct {
 
 // describe reads the descriptors of all services.
 func (s *Server) describe() error {
-	s.methods, s.collections = map[string]*method{}, map[string]bool{}
+	s.methods, s.collections = map[string]*method{}, map[string]string{}
 	compiler := newCompiler()
 	for name, registered := range s.services {
 		found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
@@ -51,6 +51,7 @@ func (s *Server) describe() error {
 		if !ok {
 			return fmt.Errorf("service %s: %s is no service", name, found.FullName())
 		}
+		s.describeAbsent(desc.ParentFile().Package())
 		for i := range desc.Methods().Len() {
 			s.describeMethod(desc.Methods().Get(i), registered.impl, compiler)
 		}
@@ -59,6 +60,33 @@ func (s *Server) describe() error {
 		return cmp.Or(cmp.Compare(a.Method, b.Method), cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Verb, b.Verb))
 	})
 	return nil
+}
+
+// describeAbsent enters the services of a package that nobody has registered: their users are to hear that they are not emulated.
+func (s *Server) describeAbsent(pkg protoreflect.FullName) {
+	protoregistry.GlobalFiles.RangeFilesByPackage(pkg, func(file protoreflect.FileDescriptor) bool {
+		for i := range file.Services().Len() {
+			desc := file.Services().Get(i)
+			if _, registered := s.services[string(desc.FullName())]; registered {
+				continue
+			}
+			for j := range desc.Methods().Len() {
+				for _, b := range bindingsOf(desc.Methods().Get(j)) {
+					_, pattern := verbOf(b)
+					if at := collection(pattern); !s.served(at) {
+						s.collections[at] = string(desc.FullName())
+					}
+				}
+			}
+		}
+		return true
+	})
+}
+
+// served tells whether a registered service has a collection.
+func (s *Server) served(collection string) bool {
+	absent, known := s.collections[collection]
+	return known && absent == ""
 }
 
 func (s *Server) describeMethod(desc protoreflect.MethodDescriptor, impl any, compiler *compiler) {
@@ -80,7 +108,7 @@ func (s *Server) describeMethod(desc protoreflect.MethodDescriptor, impl any, co
 	for _, b := range bindings {
 		verb, pattern := verbOf(b)
 		s.routes = append(s.routes, Route{Method: full, Verb: verb, Pattern: pattern, Emulated: m.emulated})
-		s.collections[collection(pattern)] = true
+		s.collections[collection(pattern)] = ""
 		for _, name := range variables(pattern) {
 			m.variables[name] = true
 		}

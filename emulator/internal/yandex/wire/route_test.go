@@ -206,13 +206,14 @@ func TestClaims(t *testing.T) {
 		"GET /operations/op1":                         true,
 		"GET /endpoints":                              true,
 		"GET /container-registry/v1/repositories/a/b": true,
-		"GET /":                        false,
-		"GET /triggers":                false,
-		"GET /triggers/v1/triggersand": false,
-		"GET /ws":                      false,
-		"GET /v2/":                     false,
-		"GET /operationsroom":          false,
-		"GET /compute/v1/instances":    false,
+		"GET /container-registry/v1/scans":            true, // of a service beside a registered one
+		"GET /":                                       false,
+		"GET /triggers":                               false,
+		"GET /triggers/v1/triggersand":                false,
+		"GET /ws":                                     false,
+		"GET /v2/":                                    false,
+		"GET /operationsroom":                         false,
+		"GET /compute/v1/instances":                   false,
 	} {
 		verb, path, _ := strings.Cut(target, " ")
 		if h.server.Claims(httptest.NewRequest(verb, path, nil)) != want {
@@ -227,6 +228,20 @@ func TestClaims(t *testing.T) {
 		r.Header.Set("Content-Type", kind)
 		h.is.Equal(h.server.Claims(r), want)
 	}
+}
+
+// A service beside those that are served is not emulated, and its REST calls must not end in a gateway that knows no such path.
+func TestServicesThatAreNotRegistered(t *testing.T) {
+	h := open(t, wire.Options{})
+	for path, service := range map[string]string{
+		"/container-registry/v1/scans/x":                        "ScannerService",
+		"/container-registry/v1/scanPolicies/x":                 "ScanPolicyService",
+		"/container-registry/v1/lifecyclePolicies?registryId=x": "LifecyclePolicyService",
+	} {
+		h.is.Equal(h.fails(h.rest(t, "GET", path, ""), 501, codes.Unimplemented), "not emulated: yandex.cloud.containerregistry.v1."+service)
+	}
+	// One that is served says itself what is wrong.
+	h.fails(h.rest(t, "GET", "/container-registry/v1/repositories/a/b/c", ""), 404, codes.NotFound)
 }
 
 func TestRegistrationMistakes(t *testing.T) {

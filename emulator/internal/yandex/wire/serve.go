@@ -114,19 +114,28 @@ func (s *Server) note(c *call, w http.ResponseWriter, r *http.Request, begin tim
 	s.options.Note(told)
 }
 
-// Claims says whether a request is for this server: it is gRPC, or its path is, or is below, a collection of a registered service, so
-// that a mistyped verb or id is answered by the API. Call it after Start.
+// Claims says whether a request is for this server: it is gRPC, or its path is, or is below, a collection of a registered service or of
+// another one of its package, so that a mistyped verb or id, or what is not emulated, is answered by the API. Call it after Start.
 func (s *Server) Claims(r *http.Request) bool {
 	if isGRPC(r) {
 		return true
 	}
-	path := r.URL.Path
-	for i := 1; i < len(path); i++ {
-		if (path[i] == '/' || path[i] == ':') && s.collections[path[:i]] {
-			return true
+	_, claimed := s.collectionOf(r.URL.Path)
+	return claimed
+}
+
+// collectionOf finds the longest collection that a path is, or is below, and the service that has it, if that is one that is not
+// registered.
+func (s *Server) collectionOf(path string) (absent string, found bool) {
+	for i := len(path); i > 0; i-- {
+		if i < len(path) && path[i] != '/' && path[i] != ':' {
+			continue
+		}
+		if absent, found = s.collections[path[:i]]; found {
+			return absent, true
 		}
 	}
-	return s.collections[path]
+	return "", false
 }
 
 func isGRPC(r *http.Request) bool {

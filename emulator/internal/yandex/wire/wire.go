@@ -66,9 +66,11 @@ type Server struct {
 	services map[string]service
 	methods  map[string]*method
 	routes   []Route
-	// collections are the literal beginnings of all routes.
-	collections map[string]bool
+	// collections are the literal beginnings of all routes, also of services that are not registered and have a package in common with
+	// those that are: of those it names the service.
+	collections map[string]string
 	rest        func() (http.Handler, error) // made at the first request
+	absent      func() []absent              // read at the first request that is for nobody
 
 	mu      sync.Mutex
 	started bool
@@ -136,7 +138,7 @@ func (s *Server) Start() error {
 	if err := s.describe(); err != nil {
 		return fmt.Errorf("wire: %w", err)
 	}
-	s.rest, s.started = sync.OnceValues(s.transcoder), true
+	s.rest, s.absent, s.started = sync.OnceValues(s.transcoder), sync.OnceValue(s.findAbsent), true
 	return nil
 }
 
