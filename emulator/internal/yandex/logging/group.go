@@ -138,7 +138,7 @@ func (s *Service) Delete(ctx context.Context, r *pb.DeleteLogGroupRequest) (*ope
 		return nil, err
 	}
 	if g.Id == defaultID(g.FolderId) {
-		return nil, status.Errorf(codes.FailedPrecondition, "not emulated: deleting the default log group, %s; the folder %s logs there", g.Id, g.FolderId)
+		return nil, status.Errorf(codes.Unimplemented, "not emulated: deleting the default log group, %s; the folder %s logs there", g.Id, g.FolderId)
 	}
 	if err := s.o.Bindings.Forget(ctx, g.Id); err != nil {
 		return nil, err

@@ -17,9 +17,8 @@ import (
 
 // The types of the resources that log by themselves.
 const (
-	GatewayType   = "serverless.apigateway"
-	FunctionType  = "serverless.function"
-	ContainerType = "serverless.container"
+	GatewayType  = "serverless.apigateway"
+	FunctionType = "serverless.function"
 )
 
 // Entry is what somebody has to say.
