@@ -149,22 +149,6 @@ func (c *Cloud) ServeGateway(w http.ResponseWriter, r *http.Request, gatewayID s
 	h.ServeHTTP(w, r)
 }
 
-// AddSpec adds a gateway. The file's name is for messages only. Functions that are not there are warned of.
-func (c *Cloud) AddSpec(gatewayID, file string, data []byte) error {
-	if c.gateways.handler(gatewayID) != nil {
-		return fmt.Errorf("%s: gateway: id %s is given twice", file, gatewayID)
-	}
-	return c.SetGateway(GatewayDefinition{ID: gatewayID, File: file, Spec: data})
-}
-
-// AddDefaultGateway adds the default gateway, unless AddSpec has given its id to another specification.
-func (c *Cloud) AddDefaultGateway() error {
-	if c.gateways.handler(GatewayID) != nil {
-		return nil
-	}
-	return c.AddSpec(GatewayID, "default-gateway.yaml", defaultGateway)
-}
-
 // Word says what happened in the cloud's words: the events of the changes, in order.
 func (c *Cloud) Word(changes []events.Change) []events.Event {
 	var out []events.Event

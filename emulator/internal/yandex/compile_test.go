@@ -257,8 +257,7 @@ func TestADefaultGatewayOfOnesOwn(t *testing.T) {
 	defer func() { is.NoErr(room.Close(context.Background())) }()
 	var warns []string
 	cloud := yandex.New(yandex.Options{Gateway: room, Warn: func(s string) { warns = append(warns, s) }})
-	is.NoErr(cloud.AddSpec(yandex.GatewayID, "mine.yaml", []byte(roomsSpec)))
-	is.NoErr(cloud.AddDefaultGateway())
+	is.NoErr(cloud.SetGateway(yandex.GatewayDefinition{ID: yandex.GatewayID, File: "mine.yaml", Spec: []byte(roomsSpec)}))
 	is.Equal(cloud.Gateways(), []yandex.GatewayInfo{{ID: yandex.GatewayID, Sockets: []string{"/rooms/lobby", "/rooms/{room}"}}})
 	warns = nil
 	is.True(cloud.DefaultTrigger() == nil)

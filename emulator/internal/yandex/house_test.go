@@ -45,9 +45,9 @@ func build(t *testing.T, spec string, more ...func(*yandex.Options)) *house {
 	}
 	h.cloud = yandex.New(o)
 	if spec != "" {
-		is.New(t).NoErr(h.cloud.AddSpec(mine, "spec.yaml", []byte(spec)))
+		is.New(t).NoErr(h.cloud.SetGateway(yandex.GatewayDefinition{ID: mine, File: "spec.yaml", Spec: []byte(spec)}))
 	}
-	is.New(t).NoErr(h.cloud.AddDefaultGateway())
+	is.New(t).NoErr(h.cloud.SetGateway(yandex.GatewayDefinition{ID: yandex.GatewayID, File: "default-gateway.yaml", Spec: yandex.DefaultGateway()}))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		http.StripPrefix("/"+id, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -415,7 +415,7 @@ func FuzzURL(f *testing.F) {
 	cloud := yandex.New(yandex.Options{Gateway: room, Transport: to})
 	spec := `{openapi: 3.0.0, paths: {'/{one}/{rest+}': {get: {parameters: [{name: one, in: path}, {name: rest, in: path}, {name: q, in: query}],
 x-yc-apigateway-integration: {type: http, url: 'http://example.com/a/{one}/{rest}?q={q}'}}}}}`
-	if err := cloud.AddSpec(mine, "s", []byte(spec)); err != nil {
+	if err := cloud.SetGateway(yandex.GatewayDefinition{ID: mine, File: "s", Spec: []byte(spec)}); err != nil {
 		f.Fatal(err)
 	}
 	f.Add("a b", "c/d", "e&f=g")

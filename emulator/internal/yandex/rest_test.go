@@ -172,7 +172,7 @@ func TestConnectionsOfAnotherCloudAreNotFound(t *testing.T) {
 	is := is.New(t)
 	room := gateway.New(gateway.Options{})
 	cloud := yandex.New(yandex.Options{Gateway: room})
-	is.NoErr(cloud.AddDefaultGateway())
+	is.NoErr(cloud.SetGateway(yandex.GatewayDefinition{ID: yandex.GatewayID, File: "default-gateway.yaml", Spec: yandex.DefaultGateway()}))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = room.Accept(w, r, gateway.Socket{ID: "other", Path: "api/prod"})
 	}))

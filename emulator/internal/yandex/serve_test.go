@@ -283,10 +283,8 @@ func TestDefaultGateway(t *testing.T) {
 func TestGatewayIDs(t *testing.T) {
 	is := is.New(t)
 	h := build(t, serveSpec)
-	err := h.cloud.AddSpec(mine, "again.yaml", []byte(serveSpec))
-	is.True(err != nil && strings.Contains(err.Error(), "again.yaml: gateway: id d5dmine is given twice"))
-	is.True(h.cloud.AddSpec(strings.Repeat("d", 51), "long.yaml", []byte(serveSpec)) != nil)
-	is.NoErr(h.cloud.AddSpec("d5d0", "third.yaml", []byte(serveSpec)))
+	is.True(h.cloud.SetGateway(yandex.GatewayDefinition{ID: strings.Repeat("d", 51), File: "long.yaml", Spec: []byte(serveSpec)}) != nil)
+	is.NoErr(h.cloud.SetGateway(yandex.GatewayDefinition{ID: "d5d0", File: "third.yaml", Spec: []byte(serveSpec)}))
 	var ids []string
 	for _, g := range h.cloud.Gateways() {
 		ids = append(ids, g.ID)
@@ -314,7 +312,7 @@ func FuzzDummy(f *testing.F) {
 			t.Fatal(err)
 		}
 		cloud := yandex.New(yandex.Options{Gateway: room})
-		if cloud.AddSpec(mine, "s", spec) != nil {
+		if cloud.SetGateway(yandex.GatewayDefinition{ID: mine, File: "s", Spec: spec}) != nil {
 			return
 		}
 		w := httptest.NewRecorder()

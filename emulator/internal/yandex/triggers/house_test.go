@@ -94,9 +94,9 @@ func build(t *testing.T, changes ...func(*plan)) *house {
 	p.cloud.Gateway, p.cloud.Clock, p.cloud.Note, p.cloud.Warn = room, h.clock, h.note, h.warn
 	h.cloud = yandex.New(p.cloud)
 	if !p.unready {
-		is.NoErr(h.cloud.AddSpec(gate, "spec.yaml", []byte(spec)))
+		is.NoErr(h.cloud.SetGateway(yandex.GatewayDefinition{ID: gate, File: "spec.yaml", Spec: []byte(spec)}))
 	}
-	is.NoErr(h.cloud.AddDefaultGateway())
+	is.NoErr(h.cloud.SetGateway(yandex.GatewayDefinition{ID: yandex.GatewayID, File: "default-gateway.yaml", Spec: yandex.DefaultGateway()}))
 
 	seq := uint64(0)
 	h.engine = trigger.New(trigger.Options{Clock: h.clock, Note: h.note, Done: func(seq uint64) { h.done <- seq },

@@ -106,7 +106,7 @@ func TestAGatewayThatIsGoneAfterARestartStopsNothing(t *testing.T) {
 	h.push("1")
 	h.handled(1)
 	is.Equal(h.told("lost"), []string{"there is no gateway d5dmine"})
-	is.NoErr(h.cloud.AddSpec(gate, "spec.yaml", []byte(spec))) // and when it comes back
+	is.NoErr(h.cloud.SetGateway(yandex.GatewayDefinition{ID: gate, File: "spec.yaml", Spec: []byte(spec)})) // and when it comes back
 	h.arrives(h.socket("/lobby"), "2")
 }
 

@@ -72,7 +72,7 @@ func FuzzTexts(f *testing.F) {
 	room := gateway.New(gateway.Options{})
 	f.Cleanup(func() { _ = room.Close(context.Background()) })
 	cloud := yandex.New(yandex.Options{Gateway: room})
-	if err := cloud.AddDefaultGateway(); err != nil {
+	if err := cloud.SetGateway(yandex.GatewayDefinition{ID: yandex.GatewayID, File: "default-gateway.yaml", Spec: yandex.DefaultGateway()}); err != nil {
 		f.Fatal(err)
 	}
 	engine := trigger.New(trigger.Options{})
