@@ -1,10 +1,13 @@
 package emulator_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +17,12 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
+	"github.com/yandex-cloud/go-genproto/yandex/cloud/iam/v1"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/operation"
+	fn "github.com/yandex-cloud/go-genproto/yandex/cloud/serverless/functions/v1"
 
 	"github.com/regcast/regcast/emulator"
 	"github.com/regcast/regcast/emulator/emulatortest"
@@ -117,6 +123,95 @@ func TestAFunctionCallsTheCloudsAPIs(t *testing.T) {
 			got = ask[called](t, em, "d4ecaller", `{"do":"post","connection":"`+id+`","text":"by REST"}`)
 			is.Equal(got.Status, 200)
 			is.Equal(string(ws.Read()), "by REST")
+		})
+	}
+}
+
+// version is a version of a function that tells what the metadata service tells it.
+func version(t *testing.T, function, account string) *fn.CreateFunctionVersionRequest {
+	t.Helper()
+	const source = `package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+)
+
+type Result struct {
+	Status int
+	Body   string
+}
+
+func Handler(ctx context.Context) (*Result, error) {
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+os.Getenv("YC_METADATA_ADDR")+"/computeMetadata/v1/instance/service-accounts/default/token", nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Metadata-Flavor", "Google")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return &Result{res.StatusCode, string(body)}, err
+}
+`
+	var packed bytes.Buffer
+	z := zip.NewWriter(&packed)
+	f, err := z.Create("index.go")
+	if err == nil {
+		_, err = io.WriteString(f, source)
+	}
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return &fn.CreateFunctionVersionRequest{
+		FunctionId: function, Runtime: "golang123", Entrypoint: "index.Handler", ServiceAccountId: account,
+		Resources: &fn.Resources{Memory: 128 << 20}, ExecutionTimeout: durationpb.New(time.Minute),
+		PackageSource: &fn.CreateFunctionVersionRequest_Content{Content: packed.Bytes()},
+	}
+}
+
+// Each version of a function is who it was made to be.
+func TestFunctionsHaveTheTokenOfTheirOwnAccount(t *testing.T) {
+	for name, strict := range map[string]bool{"strict": true, "open": false} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			h := openRights(t, emulator.Config{StrictAuth: strict})
+			developer := h.as(h.developer)
+			functions, operations := fn.NewFunctionServiceClient(developer), operation.NewOperationServiceClient(developer)
+			create := func(account string) string {
+				t.Helper()
+				op, err := functions.Create(t.Context(), &fn.CreateFunctionRequest{FolderId: h.Defaults().FolderID})
+				made := madeBy[*fn.Function](t, op, err)
+				op, err = functions.CreateVersion(t.Context(), version(t, made.Id, account))
+				for err == nil && !op.Done { // a build takes what it takes
+					op, err = operations.Get(t.Context(), &operation.GetOperationRequest{OperationId: op.Id})
+				}
+				madeBy[*fn.Version](t, op, err)
+				return made.Id
+			}
+			whoami := func(function string) called { return ask[called](t, h.Emulator, function, "{}") }
+			nobodys := whoami(create(""))
+			if !strict {
+				is.Equal(identityOf(t, nobodys.Body), h.Defaults().ServiceAccountID)
+				return
+			}
+			is.Equal(nobodys, called{404, "there is no service account\n"})
+			robot, _ := h.account("robot")
+			other, _ := h.account("other")
+			robots, others := create(robot), create(other)
+			is.Equal(identityOf(t, whoami(robots).Body), robot)
+			is.Equal(identityOf(t, whoami(others).Body), other)
+			_, err := iam.NewServiceAccountServiceClient(developer).Suspend(t.Context(), &iam.SuspendServiceAccountRequest{ServiceAccountId: robot})
+			is.NoErr(err)
+			got := whoami(robots)
+			is.Equal(got.Status, 404)
+			is.True(strings.Contains(got.Body, "suspended"))
+			is.Equal(whoami(others).Status, 200)
 		})
 	}
 }
