@@ -70,7 +70,6 @@ type Server struct {
 	// those that are: of those it names the service.
 	collections map[string]string
 	rest        func() (http.Handler, error) // made at the first request
-	absent      func() []absent              // read at the first request that is for nobody
 
 	mu      sync.Mutex
 	started bool
@@ -138,7 +137,7 @@ func (s *Server) Start() error {
 	if err := s.describe(); err != nil {
 		return fmt.Errorf("wire: %w", err)
 	}
-	s.rest, s.absent, s.started = sync.OnceValues(s.transcoder), sync.OnceValue(s.findAbsent), true
+	s.rest, s.started = sync.OnceValues(s.transcoder), true
 	return nil
 }
 
