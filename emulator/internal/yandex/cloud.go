@@ -1,5 +1,16 @@
 // Package yandex is the façade of Yandex Cloud: it reads the cloud's triggers and gateway specifications and words everything that
 // clients see, with the rooms doing the work.
+//
+// Its files, by the beginnings of their names:
+//
+//	document                 a file of YAML or JSON, and what is wrong with it, line by line
+//	spec                     the specification of a gateway, as it is read
+//	gateway                  the gateways there are: requests, sockets, releases, logs
+//	authorizer, integration  who may call an operation of a gateway, and what answers it
+//	connection               sending to sockets and closing them
+//	trigger                  declarations of triggers, compiled for the engine, and the targets of their actions
+//	functions, call          functions, and functions and containers that are called directly
+//	outward, permission      what gateways and triggers share: the way to containers and servers, and who may take it
 package yandex
 
 import (

@@ -15,6 +15,11 @@ import (
 	"github.com/regcast/regcast/emulator/internal/runner"
 )
 
+const (
+	headerAuthorizer = "X-Yc-Apigateway-Authorizer-Context" // JSON: what the authorizer said
+	headerOperation  = "X-Yc-Apigateway-Operation-Context"  // JSON in base64
+)
+
 // Function is the integration that calls a function.
 type Function struct {
 	ID               string
@@ -201,4 +206,45 @@ func (d *door) invoke(ctx context.Context, c call, event map[string]any) ([]byte
 		return nil, err
 	}
 	return d.functions.call(ctx, name, runner.Request{ID: c.id, Payload: encodeJSON(event)})
+}
+
+// told adds what an authorizer said to the headers of an outgoing request; clients cannot say it.
+func (c call) told(h http.Header) {
+	h.Del(headerAuthorizer)
+	if c.authorizer != nil {
+		h.Set(headerAuthorizer, string(ascii(c.authorizer)))
+	}
+}
+
+// ascii is JSON that a header can carry.
+func ascii(v any) []byte {
+	var out []byte
+	for _, r := range string(encodeJSON(v)) {
+		switch {
+		case r < 0x80:
+			out = append(out, byte(r))
+		case r > 0xffff:
+			r -= 0x10000
+			out = fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
+}
+
+// readContext reads the context of an integration: any mapping that JSON can hold; nil: there is none.
+func readContext(c field) any {
+	if !c.given() {
+		return nil
+	}
+	var v any
+	if c.got() != "a mapping" {
+		c.refuse("got %s, want a mapping", c.got())
+	} else if err := c.value().Decode(&v); err != nil {
+		c.refuse("got what cannot be read: %v", err)
+	} else if _, err := json.Marshal(v); err != nil {
+		c.refuse("got what JSON cannot hold: %v", err)
+	}
+	return v
 }

@@ -2,7 +2,6 @@ package yandex
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,11 +14,6 @@ import (
 
 // maxResponse bounds what an integration may answer, in bytes: 2.5 MB, as much as a request may have.
 const maxResponse = maxRequest
-
-const (
-	headerAuthorizer = "X-Yc-Apigateway-Authorizer-Context" // JSON: what the authorizer said
-	headerOperation  = "X-Yc-Apigateway-Operation-Context"  // JSON in base64
-)
 
 // outward is the way out: to http integrations, containers and issuers of tokens, for gateways and triggers alike.
 type outward struct {
@@ -93,45 +87,4 @@ func dropHop(h http.Header) {
 		"Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding"} {
 		h.Del(name)
 	}
-}
-
-// told adds what an authorizer said to the headers of an outgoing request; clients cannot say it.
-func (c call) told(h http.Header) {
-	h.Del(headerAuthorizer)
-	if c.authorizer != nil {
-		h.Set(headerAuthorizer, string(ascii(c.authorizer)))
-	}
-}
-
-// ascii is JSON that a header can carry.
-func ascii(v any) []byte {
-	var out []byte
-	for _, r := range string(encodeJSON(v)) {
-		switch {
-		case r < 0x80:
-			out = append(out, byte(r))
-		case r > 0xffff:
-			r -= 0x10000
-			out = fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
-	}
-	return out
-}
-
-// readContext reads the context of an integration: any mapping that JSON can hold; nil: there is none.
-func readContext(c field) any {
-	if !c.given() {
-		return nil
-	}
-	var v any
-	if c.got() != "a mapping" {
-		c.refuse("got %s, want a mapping", c.got())
-	} else if err := c.value().Decode(&v); err != nil {
-		c.refuse("got what cannot be read: %v", err)
-	} else if _, err := json.Marshal(v); err != nil {
-		c.refuse("got what JSON cannot hold: %v", err)
-	}
-	return v
 }
