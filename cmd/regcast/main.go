@@ -88,7 +88,8 @@ func newRoot(env environment) *cobra.Command {
 a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no account, no configuration.`,
 		Example: `  regcast up                                # start; then, in other terminals:
   regcast listen                            # print every frame
-  docker push localhost:8080/ubuntu:22.04   # or crane, regctl, oras, …`,
+  docker push localhost:8080/ubuntu:22.04   # or crane, regctl, oras, …
+  regcast yc serverless trigger list        # Yandex Cloud's commands`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,

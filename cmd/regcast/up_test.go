@@ -95,7 +95,7 @@ func TestUpTellsWhatIsThereAndStopsOnInterrupt(t *testing.T) {
 	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://"), ":")
 	for _, want := range []string{
 		"docker push localhost:" + port + "/ubuntu:22.04", "regcast listen", "ws://localhost:" + port + "/ws",
-		"crpregcastregistry00", "d5dregcastgateway000", "a1sregcasttrigger000", "https://localhost:" + port, "Ctrl-C stops",
+		"crpregcastregistry00", "d5dregcastgateway000", "a1sregcasttrigger000", "https://localhost:" + port, "YC_ENDPOINT=localhost:" + port, "Ctrl-C stops",
 	} {
 		if !strings.Contains(panel, want) {
 			t.Errorf("the panel does not tell %q:\n%s", want, panel)
