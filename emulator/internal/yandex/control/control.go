@@ -125,7 +125,8 @@ func (p *Plane) open(ctx context.Context) (err error) {
 	if p.functions, err = functions.New(ctx, functions.Options{
 		Store: p.store, Bindings: bindings, Authorize: may, Folder: folder, ServiceAccount: runAs, Dir: o.Dir, Warn: o.Warn,
 		Set: o.SetFunction, Remove: func(_ context.Context, name string) error { return o.RemoveFunction(name) },
-		URL: func(id string) string { return o.Base() + yandex.FunctionsPath + id },
+		URL:      func(id string) string { return o.Base() + yandex.FunctionsPath + id },
+		LogGroup: func(folder string) string { return p.logs.DefaultGroup(folder) },
 	}); err != nil {
 		return err
 	}
@@ -299,9 +300,11 @@ func (p *Plane) LogFunction(name string, line []byte) {
 	if !ours {
 		return
 	}
-	chain := p.functions.Chain(function)
+	group, wanted := p.functions.LogGroupFor(function, version)
+	if !wanted {
+		return
+	}
 	p.log.Write(logging.Entry{
-		GroupID: p.logs.DefaultGroup(chain[len(chain)-1]), ResourceType: logging.FunctionType, ResourceID: function, StreamName: version,
-		Message: string(line),
+		GroupID: group, ResourceType: logging.FunctionType, ResourceID: function, StreamName: version, Message: string(line),
 	})
 }

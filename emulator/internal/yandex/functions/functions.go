@@ -41,6 +41,8 @@ type Options struct {
 	// Folder tells whether there is such a folder, and ServiceAccount whether there is such an account. Nil: there is.
 	Folder         func(ctx context.Context, id string) error
 	ServiceAccount func(ctx context.Context, id string) error
+	// LogGroup is the id of a folder's default log group. Nil: what functions print goes to none.
+	LogGroup func(folderID string) string
 	// Warn hears of kept versions that cannot be built any more. Nil: nobody does.
 	Warn func(string)
 }
@@ -206,6 +208,26 @@ func (s *Service) Owner(name string) (functionID, versionID string, ok bool) {
 func (s *Service) ServiceAccountOf(versionID string) (id string) {
 	s.versions.Look(versionID, func(v *pb.Version) { id = v.ServiceAccountId })
 	return id
+}
+
+// LogGroupFor says to which log group what a version prints goes, by the version's log options; false: to none. What is printed has no
+// level, so that the least one which the options name keeps nothing out.
+func (s *Service) LogGroupFor(functionID, versionID string) (groupID string, ok bool) {
+	if s.o.LogGroup == nil {
+		return "", false
+	}
+	var folderID string
+	s.functions.Look(functionID, func(f *pb.Function) { folderID = f.FolderId })
+	disabled := false
+	s.versions.Look(versionID, func(v *pb.Version) {
+		disabled = v.LogOptions.GetDisabled()
+		groupID = v.LogOptions.GetLogGroupId()
+		folderID = cmp.Or(v.LogOptions.GetFolderId(), folderID)
+	})
+	if disabled || groupID != "" {
+		return groupID, !disabled
+	}
+	return s.o.LogGroup(folderID), true
 }
 
 // In lists the functions of a folder, in no order.

@@ -57,6 +57,7 @@ func open(t *testing.T, values resource.Values, dir string) *house {
 	h.service, err = functions.New(t.Context(), functions.Options{
 		Store: h.store, Bindings: bindings, Dir: dir, Set: h.runner.Set,
 		Remove:    func(_ context.Context, name string) error { return h.runner.Remove(name) },
+		LogGroup:  func(folder string) string { return "default of " + folder },
 		URL:       func(id string) string { return "http://localhost:8080/functions/" + id },
 		Authorize: func(ctx context.Context, role string, on ...string) error { return h.authorize.Check(ctx, role, on...) },
 		Folder: func(_ context.Context, id string) error {

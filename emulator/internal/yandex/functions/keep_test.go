@@ -143,3 +143,31 @@ func TestRolesOnFunctions(t *testing.T) {
 	_, err = h.ListVersions(t.Context(), &pb.ListFunctionsVersionsRequest{Id: &pb.ListFunctionsVersionsRequest_FolderId{FolderId: "b1gnone"}})
 	is.Equal(status.Code(err), codes.NotFound)
 }
+
+func TestWhereAVersionLogs(t *testing.T) {
+	is, values := is.New(t), journal.NewMemory(journal.MemoryOptions{})
+	store := resource.New(resource.Options{Values: values})
+	kept, err := resource.Open(t.Context(), store, resource.Kind[*pb.Function]{Name: "function"})
+	is.NoErr(err)
+	is.NoErr(kept.Put(t.Context(), resource.Item[*pb.Function]{Message: &pb.Function{Id: "d4e1", FolderId: "folder"}}))
+	versions, err := resource.Open(t.Context(), store, resource.Kind[*pb.Version]{Name: "function-version"})
+	is.NoErr(err)
+	options := map[string]*pb.LogOptions{
+		"default": nil,
+		"nowhere": {Disabled: true, Destination: &pb.LogOptions_LogGroupId{LogGroupId: "e23one"}},
+		"group":   {Destination: &pb.LogOptions_LogGroupId{LogGroupId: "e23one"}},
+		"folder":  {Destination: &pb.LogOptions_FolderId{FolderId: "other"}},
+	}
+	for id, o := range options {
+		is.NoErr(versions.Put(t.Context(), resource.Item[*pb.Version]{Message: &pb.Version{Id: id, FunctionId: "d4e1", LogOptions: o}}))
+	}
+	h := open(t, values, filepath.Join(t.TempDir(), "sources"))
+	is.Equal(len(h.warned), len(options)) // their sources are lost
+	for id, want := range map[string]string{
+		"default": "default of folder", "nowhere": "", "group": "e23one", "folder": "default of other", "being built": "default of folder",
+	} {
+		group, wanted := h.service.LogGroupFor("d4e1", id)
+		is.Equal(wanted, want != "")
+		is.True(!wanted || group == want)
+	}
+}
