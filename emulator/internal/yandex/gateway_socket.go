@@ -38,6 +38,7 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 	s := &socket{gateway: h, path: path, id: id, call: h.call(r, path, nil, values), opened: make(chan struct{})}
 	s.call.release = release
 	s.call.header = r.Header.Clone()
+	dropHop(s.call.header) // before the gateway's own are there: Connection may name any
 	s.call.header.Set(headerConnectionID, id)
 	s.call.header.Set(headerConnectedAt, strconv.FormatInt(now, 10))
 	s.call.socket = &occasion{id: id, connectedAt: now}

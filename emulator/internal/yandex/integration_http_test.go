@@ -275,6 +275,24 @@ func TestAnHTTPIntegrationOfASocket(t *testing.T) {
 	is.Equal([]any{a.status, a.header.Get("Content-Type"), a.body}, []any{403, "text/plain", "no"})
 }
 
+// A client has no way to take from the integration's request what the gateway says.
+func TestTheGatewaysOwnHeadersAreOfNoHop(t *testing.T) {
+	is := is.New(t)
+	u := newUpstream(t)
+	h := build(t, httpSpec, u.to)
+	c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(h.url, "http://"), "/"))
+	is.NoErr(err)
+	defer c.Close()
+	_, err = io.WriteString(c, "GET /"+mine+"/everything HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nX-Hop: 1\r\n"+
+		"Connection: Upgrade, X-Hop, X-Yc-Apigateway-Websocket-Connection-Id, X-Serverless-Gateway-Id\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	is.NoErr(err)
+	got := (<-u.requests).header
+	is.True(got.Get("X-Yc-Apigateway-Websocket-Connection-Id") != "")
+	is.Equal(got.Get("X-Serverless-Gateway-Id"), mine)
+	is.Equal(got.Get("X-Hop"), "")
+}
+
 func TestAnHTTPIntegrationOfASocketThatGetsAll(t *testing.T) {
 	is := is.New(t)
 	u := newUpstream(t)
