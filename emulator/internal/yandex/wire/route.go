@@ -56,6 +56,9 @@ func (s *Server) describe() error {
 			s.describeMethod(desc.Methods().Get(i), registered.impl, compiler)
 		}
 	}
+	for collection := range s.collections {
+		s.longest = max(s.longest, len(collection))
+	}
 	slices.SortFunc(s.routes, func(a, b Route) int {
 		return cmp.Or(cmp.Compare(a.Method, b.Method), cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Verb, b.Verb))
 	})

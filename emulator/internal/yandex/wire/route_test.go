@@ -214,6 +214,8 @@ func TestClaims(t *testing.T) {
 		"GET /v2/":                                    false,
 		"GET /operationsroom":                         false,
 		"GET /compute/v1/instances":                   false,
+		"GET /container-registry/v1/repositories/" + strings.Repeat("a/", 500_000): true,
+		"GET " + strings.Repeat("/a", 500_000):                                     false,
 	} {
 		verb, path, _ := strings.Cut(target, " ")
 		if h.server.Claims(httptest.NewRequest(verb, path, nil)) != want {

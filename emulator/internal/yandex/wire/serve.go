@@ -127,7 +127,7 @@ func (s *Server) Claims(r *http.Request) bool {
 // collectionOf finds the longest collection that a path is, or is below, and the service that has it, if that is one that is not
 // registered.
 func (s *Server) collectionOf(path string) (absent string, found bool) {
-	for i := len(path); i > 0; i-- {
+	for i := min(len(path), s.longest); i > 0; i-- {
 		if i < len(path) && path[i] != '/' && path[i] != ':' {
 			continue
 		}

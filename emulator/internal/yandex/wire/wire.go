@@ -69,6 +69,7 @@ type Server struct {
 	// collections are the literal beginnings of all routes, also of services that are not registered and have a package in common with
 	// those that are: of those it names the service.
 	collections map[string]string
+	longest     int                          // of them: what a path has after that is not looked at, however long it is
 	rest        func() (http.Handler, error) // made at the first request
 
 	mu      sync.Mutex
