@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
 	"google.golang.org/grpc/codes"
@@ -31,6 +33,9 @@ func unpack(content []byte, dir string) error {
 	if len(archive.File) > maxFiles {
 		return resource.Invalid("content", fmt.Sprintf("got %d files, want at most %d", len(archive.File), maxFiles))
 	}
+	if err := checkNames(archive.File); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return status.Errorf(codes.Internal, "source: %v", err)
 	}
@@ -43,22 +48,44 @@ func unpack(content []byte, dir string) error {
 	return module(dir)
 }
 
-func unpackFile(f *zip.File, dir string, left *int64) error {
-	if !filepath.IsLocal(f.Name) {
-		return resource.Invalid("content", fmt.Sprintf("got the file %q, want names within the archive", f.Name))
+// checkNames refuses files that lead out of the archive, that are none, and those in which there are others.
+func checkNames(all []*zip.File) error {
+	files := make(map[string]bool)
+	for _, f := range all {
+		switch {
+		case !filepath.IsLocal(f.Name):
+			return resource.Invalid("content", fmt.Sprintf("got the file %q, want names within the archive", f.Name))
+		case f.FileInfo().IsDir():
+		case !f.Mode().IsRegular():
+			return resource.Invalid("content", fmt.Sprintf("got %q, which is no plain file", f.Name))
+		default:
+			files[path.Clean(f.Name)] = true
+		}
 	}
-	path := filepath.Join(dir, filepath.FromSlash(f.Name))
+	for _, f := range all {
+		name := path.Clean(f.Name)
+		if !f.FileInfo().IsDir() {
+			name = path.Dir(name)
+		}
+		for ; name != "."; name = path.Dir(name) {
+			if files[name] {
+				return resource.Invalid("content", fmt.Sprintf("got %q both as a file and as a folder", name))
+			}
+		}
+	}
+	return nil
+}
+
+func unpackFile(f *zip.File, dir string, left *int64) error {
+	at := filepath.Join(dir, filepath.FromSlash(f.Name))
 	fail := func(err error) error { return status.Errorf(codes.Internal, "source: %s: %v", f.Name, err) }
 	if f.FileInfo().IsDir() {
-		if err := os.MkdirAll(path, 0o755); err != nil {
+		if err := os.MkdirAll(at, 0o755); err != nil {
 			return fail(err)
 		}
 		return nil
 	}
-	if !f.Mode().IsRegular() {
-		return resource.Invalid("content", fmt.Sprintf("got %q, which is no plain file", f.Name))
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		return fail(err)
 	}
 	in, err := f.Open()
@@ -66,20 +93,21 @@ func unpackFile(f *zip.File, dir string, left *int64) error {
 		return resource.Invalid("content", fmt.Sprintf("%s: %v", f.Name, err))
 	}
 	defer func() { _ = in.Close() }() // it was only read
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644|f.Mode().Perm()&0o111)
+	out, err := os.OpenFile(at, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644|f.Mode().Perm()&0o111)
 	if err != nil {
 		return fail(err)
 	}
 	n, err := io.Copy(out, io.LimitReader(in, *left+1))
 	closed := out.Close()
 	*left -= n
+	var disk *fs.PathError
 	switch {
+	case errors.As(errors.Join(err, closed), &disk):
+		return fail(disk)
+	case err != nil: // of the archive
+		return resource.Invalid("content", fmt.Sprintf("%s: %v", f.Name, err))
 	case *left < 0:
 		return resource.Invalid("content", fmt.Sprintf("got more than %d bytes unpacked, want at most that", maxUnpacked))
-	case errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat):
-		return resource.Invalid("content", fmt.Sprintf("%s: %v", f.Name, err))
-	case err != nil || closed != nil:
-		return fail(errors.Join(err, closed))
 	}
 	return nil
 }
