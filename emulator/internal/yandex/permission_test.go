@@ -62,6 +62,25 @@ func TestWhatATriggersAccountMayNotIsToldAndDone(t *testing.T) {
 	})
 }
 
+func TestWhatATriggersAccountMayNotIsToldOnceForAllAttempts(t *testing.T) {
+	is := is.New(t)
+	var asked []string
+	f := newFunction()
+	h := build(t, roomsSpec, f.wire, refuses(&asked, false))
+	in := h.engine(nil, h.compile(edit(t, callV1, "a1smine", "a1sf")))
+	for range 3 {
+		f.answers <- failing(`{}`)
+	}
+	in <- word(t, words.Wording{}, attached("crpmine", "ubuntu", "1"))
+	is.Equal(h.step(yandex.StepUnpermitted).Who, "my-trigger")
+	for range 2 {
+		h.step(yandex.StepRetry)
+		h.clock.Advance(10 * time.Second)
+	}
+	h.step(events.StepLost)
+	is.Equal(len(asked), 1)
+}
+
 func TestWhatATriggersAccountMayNotIsRefusedWhenRolesAreEnforced(t *testing.T) {
 	is := is.New(t)
 	var asked []string

@@ -13,28 +13,39 @@ import (
 
 // target puts an action's targets round one another: the call, the permission, several attempts, a dead letter.
 func (a Action) target(w wiring, t Trigger) trigger.Target {
-	p := &permitted{permits: w.permits, triggerID: t.ID, who: cmp.Or(t.Name, t.ID)}
+	who := cmp.Or(t.Name, t.ID)
+	guard := func(call trigger.Target, need permission) trigger.Target {
+		return &permitted{call, w.permits, need, t.ID, who}
+	}
+	var call trigger.Target
+	var need permission
 	switch {
 	case a.Broadcast != nil:
-		p.need = permission{a.Broadcast.ServiceAccountID, roleBroadcast, kindGateway, a.Broadcast.GatewayID}
-		p.target = &broadcast{w, a.Broadcast.GatewayID, a.Broadcast.Path}
-		return p
+		return guard(&broadcast{w, a.Broadcast.GatewayID, a.Broadcast.Path},
+			permission{a.Broadcast.ServiceAccountID, roleBroadcast, kindGateway, a.Broadcast.GatewayID})
 	case a.Invoke != nil:
-		p.need = permission{a.Invoke.ServiceAccountID, roleInvokeFunction, kindFunction, a.Invoke.FunctionID}
-		p.target = &invoke{w.functions, w.clock, a.Invoke.FunctionID, a.Invoke.Tag, a.Invoke.name()}
+		call = &invoke{w.functions, w.clock, a.Invoke.FunctionID, a.Invoke.Tag, a.Invoke.name()}
+		need = permission{a.Invoke.ServiceAccountID, roleInvokeFunction, kindFunction, a.Invoke.FunctionID}
 	default:
-		p.need = permission{a.Post.ServiceAccountID, roleInvokeContainer, kindContainer, a.Post.ContainerID}
-		p.target = &post{w, a.Post.ContainerID, a.Post.Path}
+		call = &post{w, a.Post.ContainerID, a.Post.Path}
+		need = permission{a.Post.ServiceAccountID, roleInvokeContainer, kindContainer, a.Post.ContainerID}
 	}
-	again := &retry{target: p, wiring: w, attempts: a.Recovery.Attempts, interval: a.Recovery.Interval, triggerID: t.ID, who: p.who}
+	if w.permits.strict { // each attempt is refused
+		call = guard(call, need)
+	}
+	again := &retry{target: call, wiring: w, attempts: a.Recovery.Attempts, interval: a.Recovery.Interval, triggerID: t.ID, who: who}
 	queue := ""
 	if a.Recovery.DeadLetter != nil {
 		queue = a.Recovery.DeadLetter.QueueID
 	}
-	return &deadLetters{again, w.deadLetter, queue}
+	all := &deadLetters{again, w.deadLetter, queue}
+	if w.permits.strict {
+		return all
+	}
+	return guard(all, need) // it is told once, however many attempts there are
 }
 
-// permitted asks for a trigger's permission at each delivery, and each attempt at one.
+// permitted asks for a trigger's permission at each delivery.
 type permitted struct {
 	target         trigger.Target
 	permits        *permits
