@@ -50,7 +50,8 @@ type Options struct {
 	// Closing is closed when regcast is stopping: triggers then no longer wait before they try again. Nil: never.
 	Closing <-chan struct{}
 
-	// Container gives the base URL of a container, or says why there is none. Nil: there are no containers.
+	// Container gives the base URL of a container, or says why there is none: an *Error with CodeUnimplemented, that it does not run here.
+	// Nil: there are no containers.
 	Container func(id string) (url string, err error)
 	// Transport makes the requests that gateways send out: to http integrations, containers and keys of tokens.
 	// Nil: NewTransport's, without idle connections.

@@ -36,6 +36,10 @@ type containers struct {
 // at is the URL of a path of a container: empty, or with a slash first. The error is a *failure.
 func (cs containers) at(id, path string) (string, error) {
 	base, err := cs.url(id)
+	var told *Error
+	if errors.As(err, &told) && told.Code == CodeUnimplemented {
+		return "", &failure{status: told.http(), kind: clientError, text: told.Text}
+	}
 	if err != nil {
 		return "", &failure{status: http.StatusNotFound, kind: clientError, text: "container not found: " + err.Error()}
 	}

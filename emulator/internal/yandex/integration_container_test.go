@@ -22,6 +22,8 @@ paths:
       x-yc-apigateway-integration: {type: serverless_containers, container_id: bbamine, context: {path: '{path}', n: 1}}
   /gone:
     get: {x-yc-apigateway-integration: {type: serverless_containers, container_id: bbagone}}
+  /image:
+    get: {x-yc-apigateway-integration: {type: serverless_containers, container_id: bbaimage}}
   /ws/{room}:
     x-yc-apigateway-websocket-connect: &container
       parameters: [{name: room, in: path}]
@@ -34,7 +36,11 @@ paths:
 func (u *upstream) at(path string) func(*yandex.Options) {
 	return func(o *yandex.Options) {
 		o.Container = func(id string) (string, error) {
-			if id != "bbamine" {
+			switch id {
+			case "bbaimage":
+				return "", &yandex.Error{Code: yandex.CodeUnimplemented, Text: "not emulated: running its image"}
+			case "bbamine":
+			default:
 				return "", errors.New("there is no " + id)
 			}
 			return u.URL + path, nil
@@ -80,6 +86,8 @@ func TestAContainerThatFails(t *testing.T) {
 	h := build(t, containerSpec, u.at(""))
 	a := h.ask("GET", "/gone")
 	is.Equal([]any{a.status, a.body}, []any{404, `{"errorCode":404,"errorMessage":"container not found: there is no bbagone","errorType":"ClientError"}`})
+	a = h.ask("GET", "/image")
+	is.Equal([]any{a.status, a.body}, []any{501, `{"errorCode":501,"errorMessage":"not emulated: running its image","errorType":"ClientError"}`})
 	u.answers <- func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Proxy-Authenticate", "x") }
 	a = h.ask("GET", "/x")
 	is.Equal([]any{a.status, a.body}, []any{502, `{"message":"Bad Gateway: the container's answer has the header Proxy-Authenticate, which is not allowed"}`})

@@ -4,13 +4,14 @@ package containers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	pb "github.com/yandex-cloud/go-genproto/yandex/cloud/serverless/containers/v1"
 
@@ -97,16 +98,11 @@ func (s *Service) Declare(d Declared) error {
 	}})
 }
 
-// Errors of Target.
-var (
-	ErrNoContainer = errors.New("container not found")
-	ErrNotRun      = errors.New("not emulated: running images")
-)
-
-// Target is the URL that a container's requests go to.
+// Target is the URL that a container's requests go to. The error is NOT_FOUND, also of one without a revision, or UNIMPLEMENTED when the
+// revision does not say where it runs.
 func (s *Service) Target(id string) (string, error) {
 	if !s.containers.Look(id, func(*pb.Container) {}) {
-		return "", fmt.Errorf("%w: %s", ErrNoContainer, id)
+		return "", status.Errorf(codes.NotFound, "there is no %s", id)
 	}
 	var to string
 	var at time.Time
@@ -121,10 +117,10 @@ func (s *Service) Target(id string) (string, error) {
 		return true
 	})
 	if !found {
-		return "", fmt.Errorf("%w: %s has no revision", ErrNoContainer, id)
+		return "", status.Errorf(codes.NotFound, "%s has no revision", id)
 	}
 	if to == "" {
-		return "", fmt.Errorf("%w: the container %s; set %s=http://127.0.0.1:PORT in its revision's environment, to where it runs", ErrNotRun, id, URLVariable)
+		return "", notEmulated(fmt.Sprintf("running the image of the container %s; set %s=http://127.0.0.1:PORT in its revision's environment, to where it runs", id, URLVariable))
 	}
 	return to, nil
 }

@@ -2,7 +2,6 @@ package containers_test
 
 import (
 	"context"
-	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -90,7 +89,7 @@ func TestAContainerIsWhereItsRevisionSays(t *testing.T) {
 	c := result[*pb.Container](t, op, err)
 	is.Equal(c.Url, "http://localhost:8080/containers/"+c.Id)
 	_, err = h.service.Target(c.Id)
-	is.True(errors.Is(err, containers.ErrNoContainer)) // there is no revision yet
+	is.Equal(status.Code(err), codes.NotFound) // there is no revision yet
 	deploy := func(spec *pb.ImageSpec) *pb.Revision {
 		op, err := h.DeployRevision(t.Context(), &pb.DeployContainerRevisionRequest{ContainerId: c.Id, ImageSpec: spec})
 		return result[*pb.Revision](t, op, err)
@@ -101,8 +100,8 @@ func TestAContainerIsWhereItsRevisionSays(t *testing.T) {
 	is.Equal(to, "http://127.0.0.1:9001")
 	deploy(&pb.ImageSpec{ImageUrl: "cr.yandex/crp/app:2"})
 	_, err = h.service.Target(c.Id)
-	is.True(errors.Is(err, containers.ErrNotRun))
-	is.True(strings.Contains(err.Error(), "not emulated: running images"))
+	is.Equal(status.Code(err), codes.Unimplemented)
+	is.True(strings.Contains(err.Error(), "not emulated: running the image of"))
 	is.Equal(len(h.warned), 1)
 	_, err = h.Rollback(t.Context(), &pb.RollbackContainerRequest{ContainerId: c.Id, RevisionId: first.Id})
 	is.NoErr(err)
@@ -118,7 +117,7 @@ func TestAContainerIsWhereItsRevisionSays(t *testing.T) {
 	_, err = again.Delete(t.Context(), &pb.DeleteContainerRequest{ContainerId: c.Id})
 	is.NoErr(err)
 	_, err = again.service.Target(c.Id)
-	is.True(errors.Is(err, containers.ErrNoContainer))
+	is.Equal(status.Code(err), codes.NotFound)
 	_, err = again.GetRevision(t.Context(), &pb.GetContainerRevisionRequest{ContainerRevisionId: first.Id})
 	is.Equal(status.Code(err), codes.NotFound)
 }

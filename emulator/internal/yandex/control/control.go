@@ -214,7 +214,10 @@ func (p *Plane) HasContainers() bool { return p.containers.Any() }
 func (p *Plane) Known(registryID string) bool { return p.registries.Known(registryID) }
 
 // Container is the URL that a container's requests go to.
-func (p *Plane) Container(id string) (string, error) { return p.containers.Target(id) }
+func (p *Plane) Container(id string) (string, error) {
+	url, err := p.containers.Target(id)
+	return url, refusal(err)
+}
 
 // IAMToken issues a token to a service account.
 func (p *Plane) IAMToken(serviceAccountID string) (string, error) {

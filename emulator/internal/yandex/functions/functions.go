@@ -163,12 +163,6 @@ func (s *Service) IDs() []string {
 	return out
 }
 
-// Errors of Resolve.
-var (
-	ErrNoFunction = errors.New("function not found")
-	ErrNoVersion  = errors.New("version not found")
-)
-
 // Resolve says what the version of a function that a tag names is called in the runner, and its id. An empty tag is $latest.
 func (s *Service) Resolve(functionID, tag string) (name, versionID string, err error) {
 	tag = cmp.Or(tag, latest)
@@ -176,9 +170,9 @@ func (s *Service) Resolve(functionID, tag string) (name, versionID string, err e
 		return s.nameOf(versionID), versionID, nil
 	}
 	if !s.functions.Look(functionID, func(*pb.Function) {}) {
-		return "", "", fmt.Errorf("%w: %s", ErrNoFunction, functionID)
+		return "", "", fmt.Errorf("function not found: %s", functionID)
 	}
-	return "", "", fmt.Errorf("%w: the function %s has none with the tag %s", ErrNoVersion, functionID, tag)
+	return "", "", fmt.Errorf("version not found: the function %s has none with the tag %s", functionID, tag)
 }
 
 func (s *Service) nameOf(versionID string) string {
