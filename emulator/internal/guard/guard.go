@@ -85,6 +85,7 @@ func (g *Guard) Env(function string) map[string]string {
 		"http_proxy": proxy, "https_proxy": proxy, "no_proxy": local,
 		"NODE_USE_ENV_PROXY": "1",
 		"SSL_CERT_FILE":      bundle, "AWS_CA_BUNDLE": bundle, "REQUESTS_CA_BUNDLE": bundle, "NODE_EXTRA_CA_CERTS": bundle,
+		"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": bundle, // for gRPC in other languages than Go
 	}
 }
 
