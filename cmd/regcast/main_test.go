@@ -16,6 +16,9 @@ import (
 // patience bounds every wait. It is the time after which a test is wrong, not a time that tests take.
 const patience = 60 * time.Second
 
+// noRest takes from commands the second that the race detector rests at the end of each.
+const noRest = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"regcast":   main,
@@ -32,6 +35,7 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(e *testscript.Env) error {
 		e.Setenv("GOCACHE", strings.TrimSpace(string(cache))) // scripts have no home, where it would be
+		e.Setenv("GORACE", noRest)
 		return nil
 	}})
 }

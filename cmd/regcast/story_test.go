@@ -65,6 +65,7 @@ func setupStory(e *testscript.Env) error {
 	e.Defer(cancel)
 	cache, err := exec.Command("go", "env", "GOCACHE").Output()
 	e.Setenv("GOCACHE", strings.TrimSpace(string(cache))) // scripts have no home, where it would be
+	e.Setenv("GORACE", noRest)
 	return err
 }
 
