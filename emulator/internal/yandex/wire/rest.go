@@ -77,7 +77,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, c *call) {
 	switch st := c.answer(); {
 	case st == nil:
 		err := refusal(r, out)
-		if absent, _ := s.collectionOf(r.URL.Path); absent != "" {
+		if absent := s.absent(r.URL.Path); absent != "" {
 			err = notEmulated(absent)
 		}
 		c.answered("", c.word(err))

@@ -41,7 +41,7 @@ type method struct {
 // describe reads the descriptors of all services.
 func (s *Server) describe() error {
 	s.methods, s.collections = map[string]*method{}, map[string]string{}
-	compiler := newCompiler()
+	compiler, packages := newCompiler(), map[protoreflect.FullName]bool{}
 	for name, registered := range s.services {
 		found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
 		if err != nil {
@@ -51,10 +51,13 @@ func (s *Server) describe() error {
 		if !ok {
 			return fmt.Errorf("service %s: %s is no service", name, found.FullName())
 		}
-		s.describeAbsent(desc.ParentFile().Package())
+		packages[desc.ParentFile().Package()] = true
 		for i := range desc.Methods().Len() {
 			s.describeMethod(desc.Methods().Get(i), registered.impl, compiler)
 		}
+	}
+	for pkg := range packages {
+		s.describeAbsent(pkg)
 	}
 	for collection := range s.collections {
 		s.longest = max(s.longest, len(collection))
@@ -65,7 +68,8 @@ func (s *Server) describe() error {
 	return nil
 }
 
-// describeAbsent enters the services of a package that nobody has registered: their users are to hear that they are not emulated.
+// describeAbsent enters the services of a package that nobody has registered, after those that somebody has: their users are to hear that
+// they are not emulated.
 func (s *Server) describeAbsent(pkg protoreflect.FullName) {
 	protoregistry.GlobalFiles.RangeFilesByPackage(pkg, func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
@@ -76,7 +80,11 @@ func (s *Server) describeAbsent(pkg protoreflect.FullName) {
 			for j := range desc.Methods().Len() {
 				for _, b := range bindingsOf(desc.Methods().Get(j)) {
 					_, pattern := verbOf(b)
-					if at := collection(pattern); !s.served(at) {
+					at := collection(pattern)
+					if s.served(at) { // by another service: the verb at the end says whose it is
+						at += pattern[strings.LastIndexByte(pattern, '}')+1:]
+					}
+					if !s.served(at) {
 						s.collections[at] = string(desc.FullName())
 					}
 				}

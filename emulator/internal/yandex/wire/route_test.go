@@ -237,6 +237,7 @@ func TestServicesThatAreNotRegistered(t *testing.T) {
 	h := open(t, wire.Options{})
 	for path, service := range map[string]string{
 		"/container-registry/v1/scans/x":                        "ScannerService",
+		"/container-registry/v1/images/x:lastScanResult":        "ScannerService", // among those of ImageService
 		"/container-registry/v1/scanPolicies/x":                 "ScanPolicyService",
 		"/container-registry/v1/lifecyclePolicies?registryId=x": "LifecyclePolicyService",
 	} {

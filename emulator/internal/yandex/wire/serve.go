@@ -138,6 +138,19 @@ func (s *Server) collectionOf(path string) (absent string, found bool) {
 	return "", false
 }
 
+// absent names the service that is not registered and has a path: by the path's collection, or by the verb at its end where another
+// service has the collection.
+func (s *Server) absent(path string) string {
+	if absent, _ := s.collectionOf(path); absent != "" {
+		return absent
+	}
+	slash, colon := strings.LastIndexByte(path, '/'), strings.LastIndexByte(path, ':')
+	if slash < 0 || colon < slash {
+		return ""
+	}
+	return s.collections[path[:slash]+path[colon:]]
+}
+
 func isGRPC(r *http.Request) bool {
 	rest, is := strings.CutPrefix(r.Header.Get("Content-Type"), "application/grpc")
 	return is && (rest == "" || rest[0] == '+' || rest[0] == ';')
