@@ -30,10 +30,7 @@ const (
 
 // Create keeps and runs a new gateway.
 func (s *Service) Create(ctx context.Context, r *pb.CreateApiGatewayRequest) (*operation.Operation, error) {
-	if err := s.o.Authorize.Check(ctx, editor, r.FolderId); err != nil {
-		return nil, err
-	}
-	if err := s.o.Folder(ctx, r.FolderId); err != nil {
+	if err := s.inFolder(ctx, editor, r.FolderId); err != nil {
 		return nil, err
 	}
 	id, err := s.o.Store.NewID(idPrefix)

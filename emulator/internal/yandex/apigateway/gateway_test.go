@@ -1,6 +1,7 @@
 package apigateway_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/regcast/regcast/emulator/internal/journal"
 	"github.com/regcast/regcast/emulator/internal/yandex"
 	"github.com/regcast/regcast/emulator/internal/yandex/apigateway"
+	"github.com/regcast/regcast/emulator/internal/yandex/resource"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/access"
 	"github.com/yandex-cloud/go-genproto/yandex/cloud/logging/v1"
 	pb "github.com/yandex-cloud/go-genproto/yandex/cloud/serverless/apigateway/v1"
@@ -455,4 +457,29 @@ func TestWhereAGatewaysLogGoes(t *testing.T) {
 	if _, ok := h.service.LogGroupFor("d5dnone", "INFO"); ok {
 		t.Error("a gateway that is not there has a log")
 	}
+}
+
+// Whoever may do nothing is told of a folder that is not there as everybody is.
+func TestAnUnknownFolder(t *testing.T) {
+	is := is.New(t)
+	store := resource.New(resource.Options{})
+	bindings, err := resource.OpenBindings(t.Context(), store)
+	is.NoErr(err)
+	s, err := apigateway.New(t.Context(), apigateway.Options{
+		Store: store, Bindings: bindings,
+		Authorize: func(context.Context, string, ...string) error { return status.Error(codes.PermissionDenied, "no") },
+		Folder: func(_ context.Context, id string) error {
+			if id != "folder" {
+				return status.Error(codes.NotFound, "no folder")
+			}
+			return nil
+		},
+	})
+	is.NoErr(err)
+	_, err = s.List(t.Context(), &pb.ListApiGatewayRequest{FolderId: "nope"})
+	is.Equal(status.Code(err), codes.NotFound)
+	_, err = s.Create(t.Context(), &pb.CreateApiGatewayRequest{FolderId: "nope"})
+	is.Equal(status.Code(err), codes.NotFound)
+	_, err = s.List(t.Context(), &pb.ListApiGatewayRequest{FolderId: "folder"})
+	is.Equal(status.Code(err), codes.PermissionDenied)
 }

@@ -156,10 +156,7 @@ func (s *Service) Get(ctx context.Context, r *pb.GetApiGatewayRequest) (*pb.ApiG
 
 // List returns the gateways of a folder.
 func (s *Service) List(ctx context.Context, r *pb.ListApiGatewayRequest) (*pb.ListApiGatewayResponse, error) {
-	if err := s.o.Authorize.Check(ctx, viewer, r.FolderId); err != nil {
-		return nil, err
-	}
-	if err := s.o.Folder(ctx, r.FolderId); err != nil {
+	if err := s.inFolder(ctx, viewer, r.FolderId); err != nil {
 		return nil, err
 	}
 	all := s.gateways.Messages(func(g *pb.ApiGateway) bool { return g.FolderId == r.FolderId })
@@ -192,4 +189,12 @@ func violations(err error) error {
 		out[i] = resource.Violation{Field: specField, Description: "line " + strings.TrimPrefix(p, specField+":")}
 	}
 	return resource.InvalidFields(out...)
+}
+
+// inFolder tells whether there is a folder, and the caller has a role on it.
+func (s *Service) inFolder(ctx context.Context, role, id string) error {
+	if err := s.o.Folder(ctx, id); err != nil {
+		return err
+	}
+	return s.o.Authorize.Check(ctx, role, id)
 }

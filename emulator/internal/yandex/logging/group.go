@@ -29,10 +29,7 @@ func (s *Service) Get(ctx context.Context, r *pb.GetLogGroupRequest) (*pb.LogGro
 
 // List returns the log groups of a folder.
 func (s *Service) List(ctx context.Context, r *pb.ListLogGroupsRequest) (*pb.ListLogGroupsResponse, error) {
-	if err := s.o.Authorize.Check(ctx, viewer, r.FolderId); err != nil {
-		return nil, err
-	}
-	if err := s.o.Folder(ctx, r.FolderId); err != nil {
+	if err := s.inFolder(ctx, viewer, r.FolderId); err != nil {
 		return nil, err
 	}
 	s.DefaultGroup(r.FolderId)
@@ -77,10 +74,7 @@ func (s *Service) ListResources(ctx context.Context, r *pb.ListResourcesRequest)
 
 // Create makes a log group.
 func (s *Service) Create(ctx context.Context, r *pb.CreateLogGroupRequest) (*operation.Operation, error) {
-	if err := s.o.Authorize.Check(ctx, editor, r.FolderId); err != nil {
-		return nil, err
-	}
-	if err := s.o.Folder(ctx, r.FolderId); err != nil {
+	if err := s.inFolder(ctx, editor, r.FolderId); err != nil {
 		return nil, err
 	}
 	s.DefaultGroup(r.FolderId)

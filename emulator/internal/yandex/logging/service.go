@@ -103,3 +103,11 @@ func (s *Service) group(ctx context.Context, role, id string) (*pb.LogGroup, err
 	}
 	return it.Message, s.o.Authorize.Check(ctx, role, id, it.Message.FolderId)
 }
+
+// inFolder tells whether there is a folder, and the caller has a role on it.
+func (s *Service) inFolder(ctx context.Context, role, id string) error {
+	if err := s.o.Folder(ctx, id); err != nil {
+		return err
+	}
+	return s.o.Authorize.Check(ctx, role, id)
+}

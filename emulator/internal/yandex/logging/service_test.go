@@ -419,3 +419,28 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// Whoever may do nothing is told of a folder that is not there as everybody is.
+func TestAnUnknownFolder(t *testing.T) {
+	is := is.New(t)
+	store := resource.New(resource.Options{})
+	bindings, err := resource.OpenBindings(t.Context(), store)
+	is.NoErr(err)
+	s, err := logging.New(t.Context(), logging.Options{
+		Store: store, Bindings: bindings, Log: logging.NewLog(logging.LogOptions{}),
+		Authorize: func(context.Context, string, ...string) error { return status.Error(codes.PermissionDenied, "no") },
+		Folder: func(_ context.Context, id string) error {
+			if id != "folder" {
+				return status.Error(codes.NotFound, "no folder")
+			}
+			return nil
+		},
+	})
+	is.NoErr(err)
+	_, err = s.List(t.Context(), &pb.ListLogGroupsRequest{FolderId: "nope"})
+	is.Equal(status.Code(err), codes.NotFound)
+	_, err = s.Create(t.Context(), &pb.CreateLogGroupRequest{FolderId: "nope"})
+	is.Equal(status.Code(err), codes.NotFound)
+	_, err = s.List(t.Context(), &pb.ListLogGroupsRequest{FolderId: "folder"})
+	is.Equal(status.Code(err), codes.PermissionDenied)
+}

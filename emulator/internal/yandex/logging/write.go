@@ -62,10 +62,7 @@ func (i *ingester) destination(ctx context.Context, d *pb.Destination) (string, 
 		_, err := s.group(ctx, writer, to.LogGroupId)
 		return to.LogGroupId, err
 	case *pb.Destination_FolderId:
-		if err := s.o.Authorize.Check(ctx, writer, to.FolderId); err != nil {
-			return "", err
-		}
-		if err := s.o.Folder(ctx, to.FolderId); err != nil {
+		if err := s.inFolder(ctx, writer, to.FolderId); err != nil {
 			return "", err
 		}
 		return s.DefaultGroup(to.FolderId), nil

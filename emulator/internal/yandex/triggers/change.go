@@ -15,10 +15,7 @@ const idPrefix = "a1s"
 // create keeps and runs a new trigger; its message lacks the id, the time and the status.
 func (s *Service) create(ctx context.Context, it item) (item, error) {
 	folder := it.Message.FolderId
-	if err := s.o.Authorize.Check(ctx, editor, folder); err != nil {
-		return item{}, err
-	}
-	if err := s.o.Folder(ctx, folder); err != nil {
+	if err := s.inFolder(ctx, editor, folder); err != nil {
 		return item{}, err
 	}
 	id, err := s.o.Store.NewID(idPrefix)

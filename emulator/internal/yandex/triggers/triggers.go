@@ -121,10 +121,7 @@ func (s *Service) get(ctx context.Context, role, id string) (item, error) {
 
 // list returns the triggers of a folder.
 func (s *Service) list(ctx context.Context, folder string) ([]item, error) {
-	if err := s.o.Authorize.Check(ctx, viewer, folder); err != nil {
-		return nil, err
-	}
-	if err := s.o.Folder(ctx, folder); err != nil {
+	if err := s.inFolder(ctx, viewer, folder); err != nil {
 		return nil, err
 	}
 	return s.triggers.All(func(t *v2.Trigger) bool { return t.FolderId == folder }), nil
@@ -141,4 +138,12 @@ func running(err error) error {
 		return status.Error(codes.Unavailable, "regcast is stopping")
 	}
 	return status.Error(codes.Internal, err.Error())
+}
+
+// inFolder tells whether there is a folder, and the caller has a role on it.
+func (s *Service) inFolder(ctx context.Context, role, id string) error {
+	if err := s.o.Folder(ctx, id); err != nil {
+		return err
+	}
+	return s.o.Authorize.Check(ctx, role, id)
 }
