@@ -103,6 +103,11 @@ func TestAContainerIsWhereItsRevisionSays(t *testing.T) {
 	is.Equal(status.Code(err), codes.Unimplemented)
 	is.True(strings.Contains(err.Error(), "not emulated: running the image of"))
 	is.Equal(len(h.warned), 1)
+	_, err = h.DeployRevision(t.Context(), &pb.DeployContainerRevisionRequest{
+		ContainerId: c.Id, ImageSpec: runs("http://127.0.0.1:9001"), Connectivity: &pb.Connectivity{NetworkId: "enp1"},
+	})
+	is.NoErr(err)
+	is.True(strings.Contains(h.warned[1], "not emulated: connectivity"))
 	_, err = h.Rollback(t.Context(), &pb.RollbackContainerRequest{ContainerId: c.Id, RevisionId: first.Id})
 	is.NoErr(err)
 
@@ -112,7 +117,7 @@ func TestAContainerIsWhereItsRevisionSays(t *testing.T) {
 	is.Equal(to, "http://127.0.0.1:9001")
 	l, err := again.ListRevisions(t.Context(), &pb.ListContainersRevisionsRequest{Id: &pb.ListContainersRevisionsRequest_ContainerId{ContainerId: c.Id}})
 	is.NoErr(err)
-	is.Equal(len(l.Revisions), 2)
+	is.Equal(len(l.Revisions), 3)
 	is.Equal(l.Revisions[1].Status, pb.Revision_OBSOLETE)
 	_, err = again.Delete(t.Context(), &pb.DeleteContainerRequest{ContainerId: c.Id})
 	is.NoErr(err)

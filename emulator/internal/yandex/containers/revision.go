@@ -37,7 +37,7 @@ func (s *Service) DeployRevision(ctx context.Context, r *pb.DeployContainerRevis
 	if _, given := spec.GetEnvironment()[URLVariable]; !given {
 		s.o.Warn(fmt.Sprintf("container %s: not emulated: running the image %s; set %s in its environment to where it runs", r.ContainerId, spec.GetImageUrl(), URLVariable))
 	}
-	if r.Connectivity.GetNetworkId() != "" || len(r.Connectivity.GetSubnetIds()) > 0 {
+	if r.Connectivity.GetNetworkId() != "" {
 		s.o.Warn(fmt.Sprintf("container %s: not emulated: connectivity; it has this machine's network", r.ContainerId))
 	}
 	rev := &pb.Revision{

@@ -51,7 +51,7 @@ func (s *Service) CreateVersion(ctx context.Context, r *pb.CreateFunctionVersion
 	if !strings.HasPrefix(r.Runtime, runtime) {
 		s.o.Warn(fmt.Sprintf("function %s: the runtime %s is built with this machine's Go", r.FunctionId, r.Runtime))
 	}
-	if c := r.Connectivity; c.GetNetworkId() != "" || len(c.GetSubnetId()) > 0 {
+	if r.Connectivity.GetNetworkId() != "" {
 		s.o.Warn(fmt.Sprintf("function %s: not emulated: connectivity; it has this machine's network", r.FunctionId))
 	}
 	v := &pb.Version{
