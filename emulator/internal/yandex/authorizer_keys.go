@@ -73,7 +73,7 @@ func (d *door) read(ctx context.Context, address string, v any) error {
 		return fmt.Errorf("got the address %s, want a URL", quote(address))
 	}
 	r.Header.Set("Accept", "application/json")
-	a, err := d.outward.send(r, timeouts{read: patience})
+	a, err := d.outward.send(r, maxResponse, timeouts{read: patience})
 	switch {
 	case err != nil:
 		return err

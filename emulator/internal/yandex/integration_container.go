@@ -77,7 +77,7 @@ func (d *door) reach(ctx context.Context, c call) (answer, error) {
 	if container.Context != nil {
 		r.Header.Set(headerOperation, base64.StdEncoding.EncodeToString(encodeJSON(fillAll(container.Context, c.filler()))))
 	}
-	a, err := d.outward.send(r, timeouts{})
+	a, err := d.outward.send(r, maxResponse, timeouts{})
 	if err != nil {
 		return a, err
 	}

@@ -97,7 +97,7 @@ func (d *door) http(ctx context.Context, c call) (answer, error) {
 		}
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	return d.outward.send(r, c.op.HTTP.timeouts)
+	return d.outward.send(r, maxResponse, c.op.HTTP.timeouts)
 }
 
 func (h *HTTP) request(ctx context.Context, c call) (*http.Request, error) {

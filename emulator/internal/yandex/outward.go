@@ -24,8 +24,8 @@ type outward struct {
 // timeouts bound an outgoing request beside what its context does; 0: not at all.
 type timeouts struct{ connect, read time.Duration }
 
-// send makes a request and reads its whole answer. An error goes with the answer that the client gets instead.
-func (o outward) send(r *http.Request, t timeouts) (answer, error) {
+// send makes a request and reads its whole answer, of most bytes. An error goes with the answer that the client gets instead.
+func (o outward) send(r *http.Request, most int64, t timeouts) (answer, error) {
 	ctx, p := patient(r.Context(), o.clock)
 	defer p.end()
 	fail := func(err error) (answer, error) {
@@ -55,15 +55,15 @@ func (o outward) send(r *http.Request, t timeouts) (answer, error) {
 		_ = res.Body.Close() // unread: that of 101 is the connection, which no context ends
 		return fail(fmt.Errorf("got the status %d, want 200 to 599", res.StatusCode))
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, most+1))
 	if e := res.Body.Close(); err == nil {
 		err = e
 	}
 	switch {
 	case err != nil:
 		return fail(err)
-	case len(body) > maxResponse:
-		return fail(fmt.Errorf("the answer is over %d bytes", maxResponse))
+	case int64(len(body)) > most:
+		return fail(fmt.Errorf("the answer is over %d bytes", most))
 	}
 	a := answer{status: res.StatusCode, header: res.Header, body: body}
 	dropHop(a.header)

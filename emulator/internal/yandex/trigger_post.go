@@ -63,7 +63,7 @@ func (t *post) send(ctx context.Context, payload []byte) (int, error) {
 		return 0, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	a, err := t.wiring.outward.send(r, timeouts{})
+	a, err := t.wiring.outward.send(r, MaxPayload, timeouts{})
 	switch {
 	case errors.Is(context.Cause(ctx), errPost):
 		return 0, errPost

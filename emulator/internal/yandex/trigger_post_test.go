@@ -96,6 +96,22 @@ func TestAContainerGetsTheTriggersJSON(t *testing.T) {
 	}
 }
 
+func TestAContainerMayAnswerMuch(t *testing.T) {
+	is := is.New(t)
+	u := newUpstream(t)
+	h := build(t, "", u.at(""))
+	text := edit(t, posting(t, callV1), "      retry_settings: {retry_attempts: \"2\", interval: 10s}\n", "")
+	action := h.compile(edit(t, text, "      dead_letter_queue: {queue_id: '"+queue+"', service_account_id: ajedead}\n", "")).Actions[0]
+	for size, want := range map[int]string{
+		yandex.MaxPayload:     "to the container bbamine/in?a=b",
+		yandex.MaxPayload + 1: "the answer is over 3670016 bytes; dropped",
+	} {
+		u.answers <- responds(200, "", strings.Repeat("x", size))
+		out := action.Target.Deliver(t.Context(), []trigger.Delivery{{Payload: []byte("{}")}})
+		is.True(strings.HasSuffix(out[0].Text, want))
+	}
+}
+
 func TestAContainerThatFailsIsAskedAgain(t *testing.T) {
 	is := is.New(t)
 	b, l := newBox(t), &letters{sent: make(chan []string, 1)}
