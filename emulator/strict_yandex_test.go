@@ -37,19 +37,19 @@ func TestYandexStrictAuthAsksWhoCalls(t *testing.T) {
 	clock := emulatortest.NewClock()
 	h := openRights(t, emulator.Config{StrictAuth: true, Clock: clock})
 	folder := h.Defaults().FolderID
-	call := func(authorization string) (error, int, string) {
+	call := func(authorization string) (int, string, error) {
 		_, err := cr.NewRegistryServiceClient(h.as(authorization)).List(t.Context(), &cr.ListRegistriesRequest{FolderId: folder})
 		code, body := h.ask("GET", "/container-registry/v1/registries?folderId="+folder, authorization, "")
-		return err, code, body
+		return code, body, err
 	}
 	refused := func(authorization, text string) {
 		t.Helper()
-		err, code, body := call(authorization)
+		code, body, err := call(authorization)
 		h.refuses(codes.Unauthenticated, text, err, code, body)
 	}
 	accepted := func(authorization string) {
 		t.Helper()
-		err, code, _ := call(authorization)
+		code, _, err := call(authorization)
 		is.NoErr(err)
 		is.Equal(code, 200)
 	}
@@ -126,16 +126,16 @@ func TestYandexStrictAuthAsksForRoles(t *testing.T) {
 			account, authorization := h.account("on-" + where)
 			registries := cr.NewRegistryServiceClient(h.as(authorization))
 			path := "/container-registry/v1/registries/" + d.RegistryID
-			read := func() (error, int, string) {
+			read := func() (int, string, error) {
 				_, err := registries.Get(t.Context(), &cr.GetRegistryRequest{RegistryId: d.RegistryID})
 				code, body := h.ask("GET", path, authorization, "")
-				return err, code, body
+				return code, body, err
 			}
-			write := func() (error, int, string) {
+			write := func() (int, string, error) {
 				_, err := registries.Update(t.Context(), &cr.UpdateRegistryRequest{RegistryId: d.RegistryID,
 					UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"labels"}}, Labels: map[string]string{"by": where}})
 				code, body := h.ask("PATCH", path, authorization, `{"updateMask":"labels","labels":{"rest":"`+where+`"}}`)
-				return err, code, body
+				return code, body, err
 			}
 			denied := func(role string, err error, code int, body string) {
 				t.Helper()
@@ -146,16 +146,16 @@ func TestYandexStrictAuthAsksForRoles(t *testing.T) {
 				op, err := bind(&access.UpdateAccessBindingsRequest{AccessBindingDeltas: adding(role, account)})
 				is.NoErr(errors.Join(err, status.ErrorProto(op.GetError())))
 			}
-			err, code, body := read()
+			code, body, err := read()
 			denied("container-registry.viewer", err, code, body)
 			give("container-registry.viewer")
-			err, code, _ = read()
+			code, _, err = read()
 			is.NoErr(err)
 			is.Equal(code, 200)
-			err, code, body = write()
+			code, body, err = write()
 			denied("container-registry.editor", err, code, body)
 			give("container-registry.editor")
-			err, code, _ = write()
+			code, _, err = write()
 			is.NoErr(err)
 			is.Equal(code, 200)
 			// Roles of one service say nothing of another.
@@ -284,17 +284,17 @@ func TestYandexStrictAuthOfSockets(t *testing.T) {
 	robot, authorization := h.account("robot")
 	sockets := websocket.NewConnectionServiceClient(h.as(authorization))
 	path := "/apigateways/websocket/v1/connections/" + id
-	send := func() (error, int, string) {
+	send := func() (int, string, error) {
 		_, err := sockets.Send(t.Context(), &websocket.SendToConnectionRequest{ConnectionId: id, Data: []byte("by gRPC"), Type: websocket.SendToConnectionRequest_TEXT})
 		code, body := h.ask("POST", path+":send", authorization, `{"type":"TEXT","data":"`+base64.StdEncoding.EncodeToString([]byte("by REST"))+`"}`)
-		return err, code, body
+		return code, body, err
 	}
 	const lacks = "lacks api-gateway.websocketWriter"
 	for _, role := range []string{"", "functions.admin", "api-gateway.admin"} {
 		if role != "" {
 			h.bind(role, robot)
 		}
-		err, code, body := send()
+		code, body, err := send()
 		h.refuses(codes.PermissionDenied, lacks, err, code, body)
 	}
 	_, err := sockets.Get(t.Context(), &websocket.GetConnectionRequest{ConnectionId: id})
@@ -305,7 +305,7 @@ func TestYandexStrictAuthOfSockets(t *testing.T) {
 	h.refuses(codes.PermissionDenied, lacks, err, code, body)
 
 	h.bind("api-gateway.websocketWriter", robot)
-	err, code, _ = send()
+	code, _, err = send()
 	is.NoErr(err)
 	is.Equal(code, 200)
 	is.Equal(string(ws.Read()), "by gRPC")
