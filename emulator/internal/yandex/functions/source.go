@@ -11,6 +11,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -18,10 +20,13 @@ import (
 	"github.com/regcast/regcast/emulator/internal/yandex/resource"
 )
 
-// What a zip file of a function may unpack to: the cloud's own limits.
+// What a zip file of a function may unpack to.
 const (
-	maxUnpacked = 680 << 20 // bytes
+	maxUnpacked = 680 << 20 // bytes; the cloud's limit, as is the next
 	maxFiles    = 10_000
+
+	longestName = 255 // bytes, which all file systems take
+	longestPath = 1000
 )
 
 // unpack writes the files of a zip into a new folder, some of them when it fails. One without go.mod gets one, since Go does not build without.
@@ -52,14 +57,18 @@ func unpack(content []byte, dir string) error {
 func checkNames(all []*zip.File) error {
 	files := make(map[string]bool)
 	for _, f := range all {
+		name := path.Clean(f.Name)
 		switch {
-		case !filepath.IsLocal(f.Name):
+		case !filepath.IsLocal(f.Name) || strings.Contains(f.Name, "\x00"):
 			return resource.Invalid("content", fmt.Sprintf("got the file %q, want names within the archive", f.Name))
+		case len(name) > longestPath || slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return len(s) > longestName }):
+			return resource.Invalid("content", fmt.Sprintf("got the file %.100q…, want names of at most %d bytes, and %d with their folders", f.Name,
+				longestName, longestPath))
 		case f.FileInfo().IsDir():
-		case !f.Mode().IsRegular():
+		case !f.Mode().IsRegular() || name == ".":
 			return resource.Invalid("content", fmt.Sprintf("got %q, which is no plain file", f.Name))
 		default:
-			files[path.Clean(f.Name)] = true
+			files[name] = true
 		}
 	}
 	for _, f := range all {
