@@ -6,5 +6,5 @@ func Passes(filter string, e Entry) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return m(&entry{Entry: e, ingested: e.Time.Add(1e9), level: levelOf(e.Level)}), nil
+	return m(newEntry(e, e.Time.Add(1e9))), nil
 }

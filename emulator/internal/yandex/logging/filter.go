@@ -256,7 +256,7 @@ func parameter(name lexeme) (subject, error) {
 		return subject{}, fmt.Errorf("got %.40q at character %d, want a parameter, or a path of names with a point between them", name.text, name.at)
 	}
 	return subject{element: func(e *entry) (any, bool) {
-		var at any = e.Payload
+		var at any = e.fields()
 		for _, name := range path {
 			m, _ := at.(map[string]any)
 			v, ok := m[name]
@@ -285,7 +285,7 @@ func (s subject) search(name lexeme, values []lexeme, exact bool) (matches, erro
 		}
 		return func(e *entry) bool { return slices.Contains(levels, e.level) }, nil
 	case s.whole:
-		s.element = func(e *entry) (any, bool) { return e.Payload, true }
+		s.element = func(e *entry) (any, bool) { return e.fields(), true }
 	}
 	return contains(s.element, values, exact), nil
 }

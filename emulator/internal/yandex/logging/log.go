@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"math"
 	"slices"
@@ -55,7 +56,8 @@ type Log struct {
 
 // entry is never changed.
 type entry struct {
-	Entry
+	Entry           // without its payload
+	payload  []byte // JSON, a fraction of the map in memory; nil: none
 	level    pb.LogLevel_Level
 	ingested time.Time
 	number   uint64 // it came as the so manieth
@@ -87,7 +89,7 @@ func (l *Log) Write(e Entry) {
 	for _, s := range []*string{&e.ResourceType, &e.ResourceID, &e.StreamName, &e.Message} {
 		*s = strings.ToValidUTF8(*s, "\uFFFD") // proto knows no other strings
 	}
-	made := &entry{Entry: e, ingested: now, level: levelOf(e.Level), size: size(e)}
+	made := newEntry(e, now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
@@ -103,6 +105,27 @@ func (l *Log) Write(e Entry) {
 		l.entries[0] = nil
 		l.entries = l.entries[1:]
 	}
+}
+
+func newEntry(e Entry, ingested time.Time) *entry {
+	made := &entry{Entry: e, ingested: ingested, level: levelOf(e.Level)}
+	made.Payload = nil
+	if len(e.Payload) > 0 {
+		data, err := json.Marshal(e.Payload)
+		if err != nil {
+			data, _ = json.Marshal(map[string]string{"error": "the payload is no JSON: " + err.Error()}) // a string always is
+		}
+		made.payload = data
+	}
+	made.size = made.weight()
+	return made
+}
+
+// fields are the payload.
+func (e *entry) fields() map[string]any {
+	var m map[string]any
+	_ = json.Unmarshal(e.payload, &m) // it was written by newEntry, or is none
+	return m
 }
 
 func levelOf(name string) pb.LogLevel_Level {
@@ -167,26 +190,8 @@ func (l *Log) forget(groupID string) {
 	})
 }
 
-// size is about what an entry takes in memory.
-func size(e Entry) int {
+// weight is about what an entry takes in memory, in bytes.
+func (e *entry) weight() int {
 	const bare = 300
-	return bare + len(e.GroupID) + len(e.ResourceType) + len(e.ResourceID) + len(e.StreamName) + len(e.Message) + weight(e.Payload)
-}
-
-func weight(v any) int {
-	const word = 32
-	n := word
-	switch v := v.(type) {
-	case string:
-		n += len(v)
-	case map[string]any:
-		for name, value := range v {
-			n += len(name) + weight(value)
-		}
-	case []any:
-		for _, value := range v {
-			n += weight(value)
-		}
-	}
-	return n
+	return bare + len(e.GroupID) + len(e.ResourceType) + len(e.ResourceID) + len(e.StreamName) + len(e.Message) + len(e.payload)
 }

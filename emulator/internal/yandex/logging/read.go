@@ -196,26 +196,18 @@ func (l *Log) view(e *entry) *pb.LogEntry {
 	return &pb.LogEntry{
 		Uid: fmt.Sprintf("%s:%d", l.begin, e.number), Resource: &pb.LogEntryResource{Type: e.ResourceType, Id: e.ResourceID},
 		Timestamp: timestamppb.New(e.Time), IngestedAt: timestamppb.New(e.ingested), SavedAt: timestamppb.New(e.ingested),
-		Level: e.level, Message: e.Message, JsonPayload: object(e.Payload), StreamName: e.StreamName,
+		Level: e.level, Message: e.Message, JsonPayload: object(e.payload), StreamName: e.StreamName,
 	}
 }
 
 // object is a payload as proto has it; nil for none.
-func object(payload map[string]any) *structpb.Struct {
-	if len(payload) == 0 {
+func object(payload []byte) *structpb.Struct {
+	if payload == nil {
 		return nil
 	}
-	if s, err := structpb.NewStruct(payload); err == nil {
-		return s
-	}
-	// What proto does not know, such as a list of strings, has a form in JSON.
 	s := &structpb.Struct{}
-	data, err := json.Marshal(payload)
-	if err == nil {
-		err = s.UnmarshalJSON(data)
-	}
-	if err != nil {
-		return &structpb.Struct{Fields: map[string]*structpb.Value{"error": structpb.NewStringValue("the payload is no JSON: " + err.Error())}}
+	if err := s.UnmarshalJSON(payload); err != nil {
+		return &structpb.Struct{Fields: map[string]*structpb.Value{"error": structpb.NewStringValue("the payload is no JSON of proto's: " + err.Error())}}
 	}
 	return s
 }
