@@ -99,6 +99,7 @@ func resolving(t *testing.T, em *emulatortest.Emulator) *cloud {
 	first := sdk(t, options.WithEndpointsResolver(endpoints.NewPrefixEndpointsResolver(endpoints.PrefixToEndpoint{
 		"yandex": endpoints.NewEndpointParams(host(em)), // with the system's roots
 	})))
+	//lint:ignore SA1019 the provider sends it
 	list, err := endpoint.NewApiEndpointServiceClient(first).List(t.Context(), &endpoint.ListApiEndpointsRequest{PageSize: 100})
 	if err != nil {
 		t.Fatal(err)
