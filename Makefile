@@ -2,6 +2,8 @@
 SHELL       := bash
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS     := -s -w -X main.release=$(VERSION)
+# grpc's tracing pages would keep the linker from leaving anything out: 5 MB of the binary.
+TAGS        := grpcnotrace
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 
@@ -15,7 +17,7 @@ run: regcast ## start the emulator on 127.0.0.1:8080 (ARGS="--data ./data" adds 
 
 .PHONY: regcast
 regcast: ## build bin/regcast
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/regcast ./cmd/regcast
+	@CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/regcast ./cmd/regcast
 
 # Logical id in template.yaml = folder below functions/aws.
 LAMBDAS := Broadcast=broadcast Connect=connect Default=default Disconnect=disconnect
@@ -51,7 +53,7 @@ deploy-yandex: yandex ## terraform apply to Yandex Cloud (ARGS="-var folder_id=b
 
 .PHONY: install
 install: ## install regcast to GOBIN
-	@CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/regcast
+	@CGO_ENABLED=0 go install -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' ./cmd/regcast
 
 .PHONY: test
 test: check ## everything that must pass: formatting, vet, staticcheck, walls, all tests with -race

@@ -43,6 +43,7 @@ var own = map[string][]string{
 	"emulator/internal/yandex": {"events", "events/yandex", "emulator/internal/clock", "emulator/internal/trigger",
 		"emulator/internal/trigger/jq", "emulator/internal/gateway", "emulator/internal/runner"},
 	"emulator/internal/yandex/wire":            {"emulator/internal/clock"},
+	"emulator/internal/yandex/wire/wiretest":   {},
 	"emulator/internal/yandex/resource":        {"emulator/internal/clock"},
 	"emulator/internal/yandex/resourcemanager": {"emulator/internal/yandex/resource"},
 	"emulator/internal/yandex/iam":             {"emulator/internal/yandex/resource"},

@@ -81,14 +81,19 @@ func New(ctx context.Context, o Options) (*Plane, error) {
 	if err := p.open(ctx); err != nil {
 		return nil, fmt.Errorf("control plane: %w", err)
 	}
-	p.wire = wire.New(wire.Options{Clock: o.Clock, Authenticate: p.iam.Authenticate, Note: p.note})
-	operation.RegisterOperationServiceServer(p.wire, p.store.Operations())
+	p.wire = wire.New(wire.Options{Clock: o.Clock, Authenticate: p.iam.Authenticate, NotEmulated: notEmulated(), Note: p.note})
+	p.register(p.wire)
+	return p, p.wire.Start()
+}
+
+// register tells of every service.
+func (p *Plane) register(r grpc.ServiceRegistrar) {
+	operation.RegisterOperationServiceServer(r, p.store.Operations())
 	for _, service := range []interface{ Register(grpc.ServiceRegistrar) }{
 		p.iam, p.folders, p.registries, p.functions, p.containers, p.logs, p.gateways, p.triggers,
 	} {
-		service.Register(p.wire)
+		service.Register(r)
 	}
-	return p, p.wire.Start()
 }
 
 func (p *Plane) open(ctx context.Context) (err error) {

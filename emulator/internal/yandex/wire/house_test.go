@@ -155,14 +155,22 @@ type house struct {
 
 func open(t testing.TB, o wire.Options) *house {
 	t.Helper()
-	server, service := wire.New(o), &triggerService{by: map[string]*triggers.Trigger{}}
-	triggers.RegisterTriggerServiceServer(server, service)
-	operation.RegisterOperationServiceServer(server, operationService{})
-	containerregistry.RegisterRepositoryServiceServer(server, &repositoryService{})
+	server := wire.New(o)
+	service := registerThese(server)
 	h := serve(t, server)
 	h.triggers = service
 	return h
 }
+
+func registerThese(r grpc.ServiceRegistrar) *triggerService {
+	service := &triggerService{by: map[string]*triggers.Trigger{}}
+	triggers.RegisterTriggerServiceServer(r, service)
+	operation.RegisterOperationServiceServer(r, operationService{})
+	containerregistry.RegisterRepositoryServiceServer(r, &repositoryService{})
+	return service
+}
+
+func registerSome(r grpc.ServiceRegistrar) { registerThese(r) }
 
 // serve starts a server whose services are registered.
 func serve(t testing.TB, server *wire.Server) *house {

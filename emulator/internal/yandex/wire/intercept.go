@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"runtime/debug"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -40,12 +41,17 @@ func (s *Server) answer(ctx context.Context, c *call, m *method, request proto.M
 	if err := input.check(request, m.variables); err != nil {
 		return nil, err
 	}
-	if c.key == "" || !m.mutating {
-		return handler(ctx, request)
+	call := func() (any, error) {
+		response, err := handler(ctx, request)
+		if st, is := status.FromError(err); is && st.Code() == codes.Unimplemented && st.Message() == "method "+path.Base(m.name)+" not implemented" {
+			err = notEmulated(m.name) // in our words, not in those of the generated code
+		}
+		return response, err
 	}
-	return s.replays.do(ctx, c, m, request, func() (any, error) {
-		return s.guarded(ctx, func() (any, error) { return handler(ctx, request) })
-	})
+	if c.key == "" || !m.mutating {
+		return call()
+	}
+	return s.replays.do(ctx, c, m, request, func() (any, error) { return s.guarded(ctx, call) })
 }
 
 // stream stands round what unary does not: streams, and methods that nobody registered.

@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/regcast/regcast/emulator/internal/yandex/wire"
+	"github.com/regcast/regcast/emulator/internal/yandex/wire/wiretest"
 )
 
 // registerAll registers every service of the cloud that regcast serves in part or whole, with nothing in it.
@@ -72,7 +73,7 @@ func registerAll(r grpc.ServiceRegistrar) {
 
 // Start fails on any option or pattern that is not understood, so this is also the walk over all rules of all services.
 func TestWhatIsNotEmulatedSaysSo(t *testing.T) {
-	server := wire.New(wire.Options{})
+	server := wire.New(wire.Options{NotEmulated: wiretest.NotEmulated(registerAll)})
 	registerAll(server)
 	h := serve(t, server)
 	conn := h.dial(t)
@@ -104,7 +105,7 @@ func TestWhatIsNotEmulatedSaysSo(t *testing.T) {
 
 // A method is emulated when the service has it itself, however deep the generated rest of it is embedded.
 func TestEmulated(t *testing.T) {
-	h := open(t, wire.Options{})
+	h := open(t, wire.Options{NotEmulated: wiretest.NotEmulated(registerSome)})
 	emulated := map[string]bool{}
 	for _, route := range h.server.Routes() {
 		emulated[route.Method] = route.Emulated
@@ -115,6 +116,13 @@ func TestEmulated(t *testing.T) {
 	h.is.True(emulated["/yandex.cloud.containerregistry.v1.RepositoryService/GetByName"])
 	h.is.True(!emulated["/yandex.cloud.containerregistry.v1.RepositoryService/Get"])
 
+	h.is.Equal(h.fails(h.rest(t, "GET", "/triggers/v1/triggers/a1s1/operations", ""), 501, codes.Unimplemented),
+		"not emulated: yandex.cloud.serverless.triggers.v1.TriggerService/ListOperations")
+}
+
+// What the generated code says of a method is said in our words, whether wire was told of it or not.
+func TestNotEmulatedWithoutBeingTold(t *testing.T) {
+	h := open(t, wire.Options{})
 	h.is.Equal(h.fails(h.rest(t, "GET", "/triggers/v1/triggers/a1s1/operations", ""), 501, codes.Unimplemented),
 		"not emulated: yandex.cloud.serverless.triggers.v1.TriggerService/ListOperations")
 }
@@ -132,8 +140,9 @@ type middle struct{ *inner }
 type outer struct{ middle }
 
 func TestEmulatedThroughEmbedding(t *testing.T) {
-	server := wire.New(wire.Options{})
-	operation.RegisterOperationServiceServer(server, &outer{middle{&inner{}}})
+	register := func(r grpc.ServiceRegistrar) { operation.RegisterOperationServiceServer(r, &outer{middle{&inner{}}}) }
+	server := wire.New(wire.Options{NotEmulated: wiretest.NotEmulated(register)})
+	register(server)
 	h := serve(t, server)
 	var seen []string
 	for _, route := range server.Routes() {

@@ -38,6 +38,9 @@ type Options struct {
 	// calls into the context. Its errors are grpc statuses. method is "/service/Method". ApiEndpointService is open to everybody, as
 	// clients ask it before they have a token. Nil: everybody may.
 	Authenticate func(ctx context.Context, method, authorization string) (context.Context, error)
+	// NotEmulated lists the methods, "/service/Method", that the registered services leave out: they are refused before their requests are
+	// checked. One that a service leaves out and that is not here is refused after that.
+	NotEmulated []string
 	// Note hears of every call when it is over; nil: nobody does.
 	Note func(Call)
 }
@@ -63,7 +66,7 @@ type Server struct {
 	grpc    *grpc.Server
 	replays *replays
 
-	services map[string]service
+	services map[string]bool // by their full names
 	methods  map[string]*method
 	routes   []Route
 	// collections are the literal beginnings of all routes, also of services that are not registered and have a package in common with
@@ -79,11 +82,6 @@ type Server struct {
 	idle    chan struct{} // closed when closing and nothing runs
 }
 
-type service struct {
-	desc *grpc.ServiceDesc
-	impl any
-}
-
 // New returns a server with ApiEndpointService.
 func New(o Options) *Server {
 	if o.Clock == nil {
@@ -95,7 +93,7 @@ func New(o Options) *Server {
 	s := &Server{
 		options:  o,
 		replays:  newReplays(o.Clock),
-		services: map[string]service{},
+		services: map[string]bool{},
 		idle:     make(chan struct{}),
 	}
 	s.grpc = grpc.NewServer(
@@ -117,13 +115,13 @@ func (s *Server) RegisterService(d *grpc.ServiceDesc, impl any) {
 	if s.started {
 		panic(fmt.Sprintf("wire: %s registered after Start", d.ServiceName))
 	}
-	if _, twice := s.services[d.ServiceName]; twice {
+	if s.services[d.ServiceName] {
 		panic(fmt.Sprintf("wire: %s registered twice", d.ServiceName))
 	}
 	if want := reflect.TypeOf(d.HandlerType).Elem(); !reflect.TypeOf(impl).Implements(want) {
 		panic(fmt.Sprintf("wire: %T does not implement %s", impl, d.ServiceName))
 	}
-	s.services[d.ServiceName] = service{d, impl}
+	s.services[d.ServiceName] = true
 	s.grpc.RegisterService(d, impl)
 }
 
