@@ -68,7 +68,7 @@ func (e *Emulator) called(r *http.Request) http.HandlerFunc {
 		return e.serveMetadata
 	case e.control.Claims(r):
 		return e.control.ServeHTTP
-	case strings.HasPrefix(path, yandex.FunctionsPath) && len(e.control.Functions()) > 0:
+	case strings.HasPrefix(path, yandex.FunctionsPath) && e.control.HasFunctions():
 		return e.cloud.ServeFunctions
 	case strings.HasPrefix(path, yandex.ContainersPath) && e.control.HasContainers():
 		return e.cloud.ServeContainers

@@ -212,6 +212,9 @@ func (p *Plane) RunsAs(name string) (serviceAccountID string, ok bool) {
 	return p.functions.ServiceAccountOf(version), ok
 }
 
+// HasFunctions tells whether there is any function.
+func (p *Plane) HasFunctions() bool { return p.functions.Any() }
+
 // HasContainers tells whether there is any container.
 func (p *Plane) HasContainers() bool { return p.containers.Any() }
 

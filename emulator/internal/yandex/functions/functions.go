@@ -152,6 +152,13 @@ func (s *Service) Declare(d Declared) error {
 	return s.versions.Declare(resource.Item[*pb.Version]{File: d.File, Message: v})
 }
 
+// Any tells whether there is a function.
+func (s *Service) Any() bool {
+	found := false
+	s.functions.Each(func(*pb.Function) bool { found = true; return false })
+	return found
+}
+
 // IDs lists the functions that can be called.
 func (s *Service) IDs() []string {
 	var out []string
