@@ -12,14 +12,14 @@ import (
 // publish is the only way in: whatever happens becomes a record here, is worded by every cloud, and is on record when publish
 // returns. Rev and At are given where the caller left them empty.
 func (e *Emulator) publish(ctx context.Context, origin string, changes []events.Change) (events.Record, uint64, error) {
-	r := events.Record{Origin: origin, Changes: changes}
+	r := events.Record{Origin: origin, Changes: changes, At: e.clock.Now()}
 	for i := range r.Changes {
 		c := &r.Changes[i]
 		if c.Rev == 0 {
 			c.Rev = e.rev.Add(1)
 		}
 		if c.At.IsZero() {
-			c.At = e.clock.Now()
+			c.At = r.At
 		}
 		c.At = c.At.UTC()
 	}

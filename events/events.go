@@ -74,15 +74,18 @@ type Event struct {
 
 // Record is what one request changed, in the order in which it happened. It is written to the journal as a whole or not at all.
 type Record struct {
-	Origin  string   `json:"origin"` // OriginRegistry or OriginEmit
+	Origin  string   `json:"origin"` // OriginRegistry, …
 	Changes []Change `json:"changes"`
 	Events  []Event  `json:"events"`
+	// At is when it was published, by the house's clock; zero in records of before this was kept. A replayed change keeps its own At.
+	At time.Time `json:"at,omitzero"`
 }
 
 // Where a record comes from. The registry's contents are the sum of the records of OriginRegistry.
 const (
 	OriginRegistry = "registry"
 	OriginEmit     = "emit"
+	OriginReplay   = "replay"
 )
 
 // Encode writes the record as json.Marshal would. Bodies are JSON already: they are copied, where json.Marshal would
@@ -92,7 +95,7 @@ func (r Record) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
-	n := len(changes) + 64
+	n := len(changes) + 128
 	for _, e := range r.Events {
 		n += len(e.Body) + 128
 	}
@@ -112,7 +115,12 @@ func (r Record) Encode() ([]byte, error) {
 		out = strconv.AppendInt(append(out, `,"of":`...), int64(e.Of), 10)
 		out = append(append(append(out, `,"body":`...), e.Body...), '}')
 	}
-	return append(out, "]}"...), nil
+	out = append(out, ']')
+	if !r.At.IsZero() {
+		out = r.At.AppendFormat(append(out, `,"at":"`...), time.RFC3339Nano)
+		out = append(out, '"')
+	}
+	return append(out, '}'), nil
 }
 
 // DecodeRecord reads a record as Encode or json.Marshal wrote it.

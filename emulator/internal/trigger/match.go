@@ -40,12 +40,16 @@ func (e *Engine) offer(ctx context.Context, m *matcher, seq uint64, record event
 	rec := &receipt{seq: seq}
 	rec.left.Store(1) // the reader's own
 	now := e.clock.Now()
+	at := now
+	if !record.At.IsZero() && record.At.Before(now) {
+		at = record.At // so that batches do not depend on how fast the journal is read
+	}
 	for i := range record.Events {
 		ev := &record.Events[i]
 		e.match(m, ev, now)
 		for _, c := range m.wanted {
 			rec.left.Add(1)
-			if err := c.put(ctx, item{event: ev, def: c.def, at: now, record: rec}); err != nil {
+			if err := c.put(ctx, item{event: ev, def: c.def, at: at, record: rec}); err != nil {
 				return err
 			}
 		}

@@ -40,7 +40,7 @@ type Match struct {
 }
 
 // Window bounds a batch. It goes when it holds Count events or Bytes bytes of bodies, before an event that would take it over
-// Bytes, or Cutoff after its first event was read: whichever is first. An event larger than Bytes goes alone.
+// Bytes, or Cutoff after its first event was published: whichever is first. An event larger than Bytes goes alone.
 type Window struct {
 	Count  int           // at least 1
 	Bytes  int           // 0: no bound

@@ -10,7 +10,7 @@ import (
 type item struct {
 	event  *events.Event
 	def    *definition // that it matched
-	at     time.Time   // when it was read
+	at     time.Time   // when it was published, or read where that is not known
 	record *receipt
 }
 

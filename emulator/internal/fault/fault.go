@@ -1,0 +1,2 @@
+// Package fault decides what goes wrong, where, and how often.
+package fault

@@ -1,0 +1,2 @@
+// Package diff says what a user would notice between two runs.
+package diff

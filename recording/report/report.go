@@ -1,0 +1,2 @@
+// Package report makes one HTML page of a run, or of two compared.
+package report
