@@ -77,6 +77,7 @@ type Emulator struct {
 	rev       atomic.Uint64 // the last Change.Rev given
 	published atomic.Uint64 // position of the last record
 	recent    recent
+	known     known
 	snapshot  chan struct{} // a snapshot is due
 	records   atomic.Int64  // published since the start
 

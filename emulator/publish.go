@@ -13,6 +13,14 @@ import (
 // returns. Rev and At are given where the caller left them empty.
 func (e *Emulator) publish(ctx context.Context, origin string, changes []events.Change) (events.Record, uint64, error) {
 	r := events.Record{Origin: origin, Changes: changes, At: e.clock.Now()}
+	e.complete(&r)
+	e.word(&r)
+	seq, err := e.append(ctx, r)
+	return r, seq, err
+}
+
+// complete gives a record's changes what makes each of them the only one of its kind.
+func (e *Emulator) complete(r *events.Record) {
 	for i := range r.Changes {
 		c := &r.Changes[i]
 		if c.Rev == 0 {
@@ -23,21 +31,30 @@ func (e *Emulator) publish(ctx context.Context, origin string, changes []events.
 		}
 		c.At = c.At.UTC()
 	}
+}
+
+// word has every cloud say what happened.
+func (e *Emulator) word(r *events.Record) {
 	r.Events = e.cloud.Word(r.Changes)
 	if e.stack != nil { // nobody else would hear of them
 		r.Events = append(r.Events, e.stack.Word(r.Changes)...)
 	}
+}
+
+// append writes a record down: from then on it has happened.
+func (e *Emulator) append(ctx context.Context, r events.Record) (uint64, error) {
 	data, err := r.Encode()
 	if err != nil {
-		return r, 0, fmt.Errorf("publish: %w", err)
+		return 0, fmt.Errorf("publish: %w", err)
 	}
 	// A client that hangs up now must not leave the question open whether its push happened.
 	ctx = context.WithoutCancel(ctx)
 	e.recent.put(data, r)
 	seq, err := e.journal.Append(ctx, journal.Changes, data)
 	if err != nil {
-		return r, 0, fmt.Errorf("publish: %w", err)
+		return 0, fmt.Errorf("publish: %w", err)
 	}
+	e.known.add(r)
 	for last := e.published.Load(); seq > last && !e.published.CompareAndSwap(last, seq); last = e.published.Load() {
 	}
 	if e.records.Add(1)%snapshotEvery == 0 {
@@ -46,7 +63,7 @@ func (e *Emulator) publish(ctx context.Context, origin string, changes []events.
 		default: // one is due already
 		}
 	}
-	return r, seq, nil
+	return seq, nil
 }
 
 // Emit publishes changes that no push made, one record each, and returns the ids of their events once they are on record.

@@ -86,6 +86,7 @@ const (
 	OriginRegistry = "registry"
 	OriginEmit     = "emit"
 	OriginReplay   = "replay"
+	OriginForeign  = "foreign" // recorded by others; its events are as they came
 )
 
 // Encode writes the record as json.Marshal would. Bodies are JSON already: they are copied, where json.Marshal would
