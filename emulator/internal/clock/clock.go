@@ -1,9 +1,13 @@
 // Package clock is the only place where the house learns what time it is.
 //
-// Real follows the machine (and, inside testing/synctest, the bubble). Manual stands still until it is moved.
+// Real follows the machine (and, inside testing/synctest, the bubble). Warp follows it until it is frozen, moved on, or made faster.
+// Manual stands still until it is moved.
 package clock
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Clock tells the time and makes timers.
 type Clock interface {
@@ -18,6 +22,18 @@ type Timer interface {
 	// Reset makes the timer fire d from now, whether or not it has fired.
 	Reset(d time.Duration)
 	Stop()
+}
+
+// Movable is a clock that can be moved on. Warp and Manual are.
+type Movable interface {
+	Clock
+	State() State
+	// Next returns when the next timer is due, and false when none is set.
+	Next() (time.Time, bool)
+	// Handled returns when every tick has been dealt with: whoever received it has called Reset or Stop.
+	Handled(ctx context.Context) error
+	// AdvanceTo moves the clock to t; see Warp.AdvanceTo.
+	AdvanceTo(ctx context.Context, t time.Time, settle func(context.Context) error) error
 }
 
 // Real is the machine's clock.

@@ -1,111 +1,47 @@
 package clock
 
 import (
-	"slices"
-	"sync"
+	"context"
 	"time"
 )
 
-// Manual is a clock that moves only by Advance. The zero value is not usable: see NewManual.
-type Manual struct {
-	mu     sync.Mutex
-	now    time.Time
-	timers []*manualTimer // pending, in no order
-}
+// Manual is a clock that moves only by Advance and AdvanceTo. The zero value is not usable: see NewManual.
+type Manual struct{ w *Warp }
 
 // NewManual returns a clock that stands at start.
-func NewManual(start time.Time) *Manual { return &Manual{now: start.UTC()} }
+func NewManual(start time.Time) *Manual {
+	m := &Manual{w: &Warp{moves: make(chan struct{}, 1), speed: 1, frozen: true}}
+	m.w.goOn(time.Now(), start.UTC())
+	return m
+}
 
 // Now returns where the clock stands.
-func (m *Manual) Now() time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.now
-}
-
-// Advance moves the clock by d and fires every timer that falls due, in the order of their times.
-// It does not wait for what they set off.
-func (m *Manual) Advance(d time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	end := m.now.Add(d)
-	for {
-		next := m.earliest()
-		if next == nil || next.due.After(end) {
-			break
-		}
-		if next.due.After(m.now) {
-			m.now = next.due
-		}
-		next.fire(m.now)
-	}
-	m.now = end
-}
-
-// Next returns when the next timer is due, and false when none is pending.
-func (m *Manual) Next() (time.Time, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if t := m.earliest(); t != nil {
-		return t.due, true
-	}
-	return time.Time{}, false
-}
+func (m *Manual) Now() time.Time { return m.w.Now() }
 
 // NewTimer returns a timer that fires when the clock has been moved by d.
-func (m *Manual) NewTimer(d time.Duration) Timer {
-	t := &manualTimer{clock: m, c: make(chan time.Time, 1)}
-	t.Reset(d)
-	return t
-}
+func (m *Manual) NewTimer(d time.Duration) Timer { return m.w.NewTimer(d) }
 
-func (m *Manual) earliest() *manualTimer {
-	var first *manualTimer
-	for _, t := range m.timers {
-		if first == nil || t.due.Before(first.due) {
-			first = t
-		}
-	}
-	return first
-}
+// Next returns when the next timer is due, and false when none is pending.
+func (m *Manual) Next() (time.Time, bool) { return m.w.Next() }
 
-type manualTimer struct {
-	clock *Manual
-	c     chan time.Time
-	due   time.Time
-}
+// State returns where the clock stands. It is always frozen.
+func (m *Manual) State() State { return m.w.State() }
 
-func (t *manualTimer) C() <-chan time.Time { return t.c }
+// Handled returns when every tick has been dealt with; see Warp.
+func (m *Manual) Handled(ctx context.Context) error { return m.w.Handled(ctx) }
 
-func (t *manualTimer) Reset(d time.Duration) {
-	t.clock.mu.Lock()
-	defer t.clock.mu.Unlock()
-	t.drop()
-	t.due = t.clock.now.Add(d)
-	t.clock.timers = append(t.clock.timers, t)
-	if d <= 0 {
-		t.fire(t.clock.now)
+// Advance moves the clock by d and fires every timer that falls due, in the order of their times.
+// It does not wait for what they set off, and what that sets is due at the next move.
+func (m *Manual) Advance(d time.Duration) {
+	m.w.moves <- struct{}{}
+	defer func() { <-m.w.moves }()
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	for end := m.w.pace.Load().at.Add(d); m.w.step(end); {
 	}
 }
 
-func (t *manualTimer) Stop() {
-	t.clock.mu.Lock()
-	defer t.clock.mu.Unlock()
-	t.drop()
-}
-
-// drop takes the timer off the clock and throws away a tick nobody has received.
-func (t *manualTimer) drop() {
-	if i := slices.Index(t.clock.timers, t); i >= 0 {
-		t.clock.timers = slices.Delete(t.clock.timers, i, i+1)
-	}
-	select {
-	case <-t.c:
-	default:
-	}
-}
-
-func (t *manualTimer) fire(now time.Time) {
-	t.drop()
-	t.c <- now
+// AdvanceTo moves the clock to t as Warp.AdvanceTo does.
+func (m *Manual) AdvanceTo(ctx context.Context, t time.Time, settle func(context.Context) error) error {
+	return m.w.AdvanceTo(ctx, t, settle)
 }
