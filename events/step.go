@@ -24,8 +24,10 @@ const (
 	StepMatched   = "matched"   // a trigger wants the event
 	StepUnmatched = "unmatched" // no trigger, or not this one, and why
 	StepWaiting   = "waiting"   // in an open batch
+	StepBatched   = "batched"   // a batch has left its window, and why
 	StepSkipped   = "skipped"   // an action's filter said no
 	StepDelivered = "delivered" // the target took it
 	StepLost      = "lost"      // given up, and why
 	StepClosed    = "closed"    // a connection was closed by the gateway, and why
+	StepFault     = "fault"     // something goes wrong here on purpose
 )
