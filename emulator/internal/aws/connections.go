@@ -58,7 +58,7 @@ func (c *Cloud) manage(w http.ResponseWriter, r *http.Request, a *api, stage, id
 	case r.Method == http.MethodPost:
 		err = c.o.Gateway.Send(id, gateway.Message{Data: []byte(string([]rune(string(body))))}) // bytes that are no text become U+FFFD
 	case r.Method == http.MethodDelete:
-		err = c.o.Gateway.Drop(id, closeNormal, reasonNormal)
+		err = c.o.Gateway.Drop(id, closeNormal, reasonNormal, gateway.ByFunction)
 	}
 	switch {
 	case errors.Is(err, gateway.ErrBusy):

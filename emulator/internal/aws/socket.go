@@ -61,7 +61,7 @@ func (s *socket) hear(_ string, m gateway.Message) {
 	if m.Binary {
 		s.note(StepMessage, fmt.Sprintf("%s sent %d bytes of binary; the cloud takes text only, and closes with %d", s.id, len(m.Data), closeUnsupported),
 			map[string]any{"bytes": len(m.Data)})
-		_ = s.cloud.o.Gateway.Drop(s.id, closeUnsupported, reasonUnsupported) // it may be gone already
+		_ = s.cloud.o.Gateway.Drop(s.id, closeUnsupported, reasonUnsupported, gateway.ByGateway) // it may be gone already
 		return
 	}
 	select {

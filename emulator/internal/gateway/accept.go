@@ -59,6 +59,8 @@ func (g *Gateway) Accept(w http.ResponseWriter, r *http.Request, s Socket) error
 		ID: s.ID, Path: s.Path, SourceIP: host(r.RemoteAddr), UserAgent: r.UserAgent(), Subprotocol: s.Subprotocol, ConnectedAt: since,
 	}}
 	c.active.Store(now.UnixNano())
+	var told <-chan struct{}
+	defer func() { await(told) }() // without the lock
 	// The connection is on its path before the client can know of it, and the lock lets nothing pass before hello.
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,6 +80,10 @@ func (g *Gateway) Accept(w http.ResponseWriter, r *http.Request, s Socket) error
 	}
 	g.deadlines.set(c, c.info.ConnectedAt.Add(min(g.limits.Life, g.limits.Idle)))
 	start := g.attachWire(c, bare(nc))
+	told = c.tellOpened(r)
+	if s.First != nil {
+		c.tellSent(*s.First, nil)
+	}
 	c.enqueue(entry{frames: hello, whole: true})
 	start(early(rw.Reader))
 	return nil

@@ -25,15 +25,28 @@ func (g *Gateway) Broadcast(ctx context.Context, key string, ms []Message) []Sen
 		out[i].TooBig = len(m.Data) > g.limits.Message
 		if !out[i].TooBig {
 			fit = append(fit, m)
+		} else {
+			g.tellSent(SentFrame{Path: key, Message: m, Err: ErrTooBig})
+		}
+	}
+	if len(fit) == 0 || ctx.Err() != nil {
+		return out
+	}
+	told := func(n int) {
+		for _, m := range fit {
+			g.tellSent(SentFrame{Path: key, Message: m, Connections: n})
 		}
 	}
 	g.mu.RLock()
 	p := g.paths[key]
+	if p == nil {
+		told(0) // before anybody can come
+	}
 	g.mu.RUnlock()
-	if p == nil || len(fit) == 0 {
+	if p == nil {
 		return out
 	}
-	n := p.broadcast(ctx, g.encode(fit))
+	n := p.broadcast(ctx, g.encode(fit), told)
 	for i := range out {
 		if !out[i].TooBig {
 			out[i].Connections = n
@@ -51,11 +64,14 @@ type path struct {
 	waiting []*turn // broadcasts, in order
 
 	round []*conn // members at the start of a pass; belongs to the holder of turn
+
+	news teller
 }
 
 // turn is a broadcast that waits.
 type turn struct {
 	frames      []byte
+	told        func(connections int)
 	connections int
 	done        chan struct{}
 }
@@ -65,7 +81,7 @@ func newPath() *path { return &path{turn: make(chan struct{}, 1)} }
 func (p *path) add(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.path, c.slot = p, len(p.members)
+	c.path, c.slot, c.had = p, len(p.members), p.news.pass
 	p.members = append(p.members, c)
 }
 
@@ -82,11 +98,8 @@ func (p *path) remove(c *conn) int {
 }
 
 // broadcast waits until the frames have gone out, whoever writes them, and returns to how many.
-func (p *path) broadcast(ctx context.Context, frames []byte) int {
-	if ctx.Err() != nil {
-		return 0
-	}
-	t := &turn{frames: frames, done: make(chan struct{})}
+func (p *path) broadcast(ctx context.Context, frames []byte, told func(connections int)) int {
+	t := &turn{frames: frames, told: told, done: make(chan struct{})}
 	p.mu.Lock()
 	p.waiting = append(p.waiting, t)
 	p.mu.Unlock()
@@ -120,36 +133,54 @@ func (p *path) withdraw(t *turn) bool {
 
 // pass writes the broadcasts that wait, or as many as fit, to everybody.
 func (p *path) pass() {
+	turns, pass := p.begin()
+	if len(turns) == 0 {
+		return
+	}
+	frames := turns[0].frames
+	if len(turns) > 1 {
+		all := make([][]byte, len(turns))
+		for i, t := range turns {
+			all[i] = t.frames
+		}
+		frames = slices.Concat(all...)
+	}
+	took := 0
+	for _, c := range p.round {
+		if c.cast(frames, pass) {
+			took++
+		}
+	}
+	clear(p.round)
+	p.news.end(func() {
+		for _, t := range turns {
+			t.told(took)
+		}
+	})
+	for _, t := range turns {
+		t.connections = took
+		close(t.done)
+	}
+}
+
+// begin returns the broadcasts of a pass, none when none waits, and its number.
+func (p *path) begin() (turns []*turn, pass uint32) {
+	p.news.mu.Lock()
+	defer p.news.mu.Unlock()
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	n, size := 0, 0
 	for n < len(p.waiting) && (n == 0 || size+len(p.waiting[n].frames) <= passSize) {
 		size += len(p.waiting[n].frames)
 		n++
 	}
-	turns := slices.Clone(p.waiting[:n])
+	if n == 0 {
+		return nil, 0
+	}
+	turns = slices.Clone(p.waiting[:n])
 	p.waiting = slices.Delete(p.waiting, 0, n)
 	p.round = append(p.round[:0], p.members...)
-	p.mu.Unlock()
-	if n == 0 {
-		return
-	}
-
-	frames := turns[0].frames
-	if n > 1 {
-		frames = make([]byte, 0, size)
-		for _, t := range turns {
-			frames = append(frames, t.frames...)
-		}
-	}
-	took := 0
-	for _, c := range p.round {
-		if c.send(frames) == nil {
-			took++
-		}
-	}
-	clear(p.round)
-	for _, t := range turns {
-		t.connections = took
-		close(t.done)
-	}
+	p.news.running = true
+	p.news.pass++
+	return turns, p.news.pass
 }

@@ -46,6 +46,8 @@ type conn struct {
 	path  *path // with slot: under the path's lock
 	slot  int
 
+	had uint32 // the pass of its path that it has had, or was too late for; under the lock
+
 	// Of whoever reads; the lock hands them on.
 	in   *reader
 	deaf bool // what comes is thrown away
@@ -77,9 +79,50 @@ func (c *conn) isOpen() bool {
 func (c *conn) send(frames []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.push(entry{frames: frames})
+	err := c.push(entry{frames: frames})
+	c.closeSlow(err)
+	return err
 }
 
+// cast is send for a pass over the path.
+func (c *conn) cast(frames []byte, pass uint32) (took bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.push(entry{frames: frames})
+	if err != nil {
+		c.closeSlow(err)
+		return false
+	}
+	c.had = pass
+	return true
+}
+
+// post is send for a message to this connection alone.
+func (c *conn) post(m Message) error {
+	err, told := c.postNow(m)
+	await(told)
+	return err
+}
+
+func (c *conn) postNow(m Message) (err error, told <-chan struct{}) {
+	if len(m.Data) > c.g.limits.Message {
+		err = ErrTooBig
+	}
+	var frames []byte
+	if err == nil {
+		frames = c.g.encode([]Message{m})
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		err = c.push(entry{frames: frames})
+	}
+	told = c.tellSent(m, err)
+	c.closeSlow(err)
+	return err, told
+}
+
+// push queues an entry. After ErrSlow the caller must call closeSlow.
 func (c *conn) push(e entry) error {
 	if c.state != open {
 		return ErrGone
@@ -96,12 +139,19 @@ func (c *conn) push(e entry) error {
 	case c.state != open:
 		return ErrGone
 	case c.queue.size > c.g.limits.Backlog && !o.KeepSlow:
-		c.queue.cut()
-		c.shortened()
-		c.close(codePolicy, "the client reads too slowly", Slow)
 		return ErrSlow
 	}
 	return nil
+}
+
+// closeSlow closes a connection that has just been found slow.
+func (c *conn) closeSlow(err error) {
+	if err != ErrSlow {
+		return
+	}
+	c.queue.cut()
+	c.shortened()
+	c.close(codePolicy, "the client reads too slowly", Slow, ByGateway)
 }
 
 // enqueue writes what the socket takes at once and queues the rest.
@@ -137,8 +187,8 @@ func (c *conn) shortened() {
 }
 
 // close ends an open connection from our side: it queues the close frame and gives the peer time to answer.
-func (c *conn) close(code int, reason string, cause Cause) {
-	c.part(code, reason)
+func (c *conn) close(code int, reason string, cause Cause, by Party) {
+	c.part(code, reason, by)
 	if news := c.g.options.Closed; news != nil && cause != "" {
 		closed := Closed{Info: c.Info(), Cause: cause, Code: code, Reason: reason}
 		c.g.conns.Go(func() { news(closed) })
@@ -148,15 +198,16 @@ func (c *conn) close(code int, reason string, cause Cause) {
 
 // goAway is close with code 1001.
 func (c *conn) goAway(why string, cause Cause) {
-	c.close(codeGoingAway, cmp.Or(c.g.options.GoingAway, why), cause)
+	c.close(codeGoingAway, cmp.Or(c.g.options.GoingAway, why), cause, ByGateway)
 }
 
 // part takes an open connection from its path and says what ended it.
-func (c *conn) part(code int, reason string) {
+func (c *conn) part(code int, reason string, by Party) {
 	c.state, c.code, c.reason = closing, code, reason
 	c.g.leave(c)
 	c.until = c.g.clock.Now().Add(closeWait)
 	c.g.deadlines.set(c, c.until)
+	c.tellEnded(by)
 }
 
 // whenDrained does f when the queue is empty, which may be now.
@@ -173,7 +224,7 @@ func (c *conn) hangUp() {
 		return
 	}
 	if c.state == open {
-		c.part(codeAbnormal, "")
+		c.part(codeAbnormal, "", ByClient)
 	}
 	c.state, c.drained = over, nil
 	c.wire.close()
@@ -191,6 +242,9 @@ func (c *conn) hangUp() {
 func (c *conn) end() {
 	defer c.g.conns.Done()
 	c.g.forget(c)
+	if c.g.options.Ended != nil {
+		c.path.news.calm() // its end is told
+	}
 	if c.closed != nil {
 		c.closed(c.Info(), c.code, c.reason)
 	}
@@ -243,11 +297,9 @@ func (c *conn) hear(p []byte) {
 func (c *conn) take(got received) {
 	switch got.op {
 	case ws.OpText, ws.OpBinary:
-		if c.touch() && c.message != nil {
-			c.message(c.info.ID, Message{Data: got.data, Binary: got.op == ws.OpBinary})
-		}
+		c.receive(Message{Data: got.data, Binary: got.op == ws.OpBinary})
 	case ws.OpPing:
-		if c.touch() {
+		if _, heard := c.touch(nil); heard {
 			_ = c.send(control(ws.NewPongFrame(got.data))) // a connection that is gone needs no pong
 		}
 	case ws.OpClose:
@@ -260,15 +312,29 @@ func (c *conn) take(got received) {
 	}
 }
 
+func (c *conn) receive(m Message) {
+	told, heard := c.touch(&m)
+	if !heard {
+		return
+	}
+	await(told)
+	if c.message != nil {
+		c.message(c.info.ID, m)
+	}
+}
+
 // touch notes that the client is active, and says whether it is still listened to.
-func (c *conn) touch() bool {
+func (c *conn) touch(m *Message) (told <-chan struct{}, heard bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != open {
-		return false
+		return nil, false
 	}
 	c.active.Store(c.g.clock.Now().UnixNano())
-	return true
+	if m != nil {
+		told = c.tellReceived(*m)
+	}
+	return told, true
 }
 
 // leaving is the client's close frame: the first of the two is answered, after the second the socket is closed.
@@ -277,7 +343,7 @@ func (c *conn) leaving(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == open {
-		c.part(code, reason)
+		c.part(code, reason, ByClient)
 		if !c.g.options.EchoReason {
 			reason = ""
 		}
@@ -297,7 +363,7 @@ func (c *conn) refuse(v *violation) {
 		if v.code == codeTooBig {
 			cause = Oversize
 		}
-		c.close(v.code, v.text, cause)
+		c.close(v.code, v.text, cause, ByGateway)
 	}
 	c.whenDrained(c.wire.closeWrite)
 }

@@ -31,3 +31,23 @@ func Hold(g *Gateway, key string) (release func()) {
 	p.turn <- struct{}{}
 	return func() { <-p.turn }
 }
+
+// AtWrite has f called once, when something is written to a connection.
+func AtWrite(g *Gateway, id string, f func()) {
+	c := g.find(id)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wire = &hookedWire{c.wire, c, f}
+}
+
+type hookedWire struct {
+	wire
+	c *conn
+	f func()
+}
+
+func (w *hookedWire) write(p []byte) (int, error) {
+	w.c.wire = w.wire
+	w.f()
+	return w.wire.write(p)
+}

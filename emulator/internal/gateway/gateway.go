@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -44,6 +45,13 @@ type Options struct {
 	// connections at once, and must not block for long. Drop and Close are not news.
 	Closed func(Closed)
 
+	// What follows tells what happens, in its order: see news.go. They are called with locks held, so they must not call the gateway, and
+	// while they block the path stands still. Nil: nobody is told.
+	Opened   func(Info, *http.Request)                          // before the first frame; the request is theirs during the call
+	Sent     func(SentFrame)                                    // once for each message, and once for a broadcast's
+	Received func(id, path string, m Message)                   // before Socket.Message; the data must not change
+	Ended    func(info Info, code int, reason string, by Party) // whoever ended it; nothing is sent to it after
+
 	// KeepSlow leaves a connection open whose queue is full: what does not fit is refused with ErrBusy. Else it is closed as slow.
 	KeepSlow bool
 	// SentCounts keeps a connection from being idle by what is sent to it, too.
@@ -71,6 +79,9 @@ type Limits struct {
 type Message struct {
 	Data   []byte
 	Binary bool
+	// For the record.
+	Events []string // ids of the events inside, where they are known
+	Sender string   // the invocation that sends it, by its id or trace, where that is known
 }
 
 // Info describes a connection.
@@ -151,18 +162,20 @@ func New(o Options) *Gateway {
 
 // Send queues a message for one connection.
 func (g *Gateway) Send(id string, m Message) error {
-	if len(m.Data) > g.limits.Message {
-		return ErrTooBig
-	}
 	c := g.find(id)
 	if c == nil {
-		return ErrGone
+		err := ErrGone
+		if len(m.Data) > g.limits.Message {
+			err = ErrTooBig
+		}
+		g.tellSent(SentFrame{ID: id, Message: m, Err: err})
+		return err
 	}
-	return c.send(g.encode([]Message{m}))
+	return c.post(m)
 }
 
 // Drop closes a connection after what waits for it has been sent. The code must be one that may be sent, as 1000.
-func (g *Gateway) Drop(id string, code int, reason string) error {
+func (g *Gateway) Drop(id string, code int, reason string, by Party) error {
 	c := g.find(id)
 	if c == nil {
 		return ErrGone
@@ -172,7 +185,7 @@ func (g *Gateway) Drop(id string, code int, reason string) error {
 	if c.state != open {
 		return ErrGone
 	}
-	c.close(code, reason, "")
+	c.close(code, reason, "", by)
 	return nil
 }
 

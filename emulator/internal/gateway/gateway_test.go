@@ -156,9 +156,9 @@ func TestSendAndDrop(t *testing.T) {
 		is.NoErr(h.Send("1", gateway.Message{Data: big, Binary: true}))
 		is.True(errors.Is(h.Send("1", gateway.Message{Data: make([]byte, 128<<10+1)}), gateway.ErrTooBig))
 		is.True(errors.Is(h.Send("2", text("x")), gateway.ErrGone))
-		is.True(errors.Is(h.Drop("2", 1000, ""), gateway.ErrGone))
-		is.NoErr(h.Drop("1", 1000, ""))
-		is.True(errors.Is(h.Drop("1", 1000, ""), gateway.ErrGone)) // at once
+		is.True(errors.Is(h.Drop("2", 1000, "", gateway.ByFunction), gateway.ErrGone))
+		is.NoErr(h.Drop("1", 1000, "", gateway.ByFunction))
+		is.True(errors.Is(h.Drop("1", 1000, "", gateway.ByFunction), gateway.ErrGone)) // at once
 		is.True(errors.Is(h.Send("1", text("x")), gateway.ErrGone))
 		_, err := h.Get("1")
 		is.True(errors.Is(err, gateway.ErrGone))
@@ -208,7 +208,7 @@ func TestConnectionLimit(t *testing.T) {
 	is.True(err != nil)
 	is.Equal(resp.StatusCode, 503)
 	is.True(errors.Is(<-h.refused, gateway.ErrFull))
-	is.NoErr(h.Drop("1", 1000, ""))
+	is.NoErr(h.Drop("1", 1000, "", gateway.ByFunction))
 	h.dial(t, "/ws")
 }
 
@@ -234,7 +234,7 @@ func TestBroadcastsAreOrdered(t *testing.T) {
 					return
 				}
 				if n%2 == 0 {
-					if err := h.Drop(resp.Header.Get("X-Id"), 1000, ""); err != nil {
+					if err := h.Drop(resp.Header.Get("X-Id"), 1000, "", gateway.ByFunction); err != nil {
 						t.Error(err)
 					}
 				}

@@ -123,7 +123,7 @@ func TestTLS(t *testing.T) {
 	_, got, err := c.ReadMessage()
 	is.NoErr(err)
 	is.Equal(string(got), "out")
-	is.NoErr(h.Drop("1", 1000, ""))
+	is.NoErr(h.Drop("1", 1000, "", gateway.ByFunction))
 	_, _, err = c.ReadMessage()
 	is.True(websocket.IsCloseError(err, 1000))
 	is.Equal((<-h.ends).code, 1000)

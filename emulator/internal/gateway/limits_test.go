@@ -71,7 +71,7 @@ func TestCloseIsNotAnswered(t *testing.T) {
 		is := is.New(t)
 		h := newHouse(t, plain)
 		r := h.raw(t)
-		is.NoErr(h.Drop("1", 4000, "because"))
+		is.NoErr(h.Drop("1", 4000, "because", gateway.ByFunction))
 		is.Equal(frames(t, r, 1), "close 4000")
 		h.clock.Advance(5 * time.Second)
 		is.Equal(frames(t, r, 1), "") // the end

@@ -93,7 +93,7 @@ func (cs *connections) disconnect(id string) error {
 		return err
 	}
 	const normal = 1000
-	if err := cs.sockets.Drop(id, normal, ""); err != nil {
+	if err := cs.sockets.Drop(id, normal, "", gateway.ByFunction); err != nil {
 		return refusal(id, err)
 	}
 	return nil

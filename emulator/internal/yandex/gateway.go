@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/regcast/regcast/emulator/internal/gateway"
 )
 
 // GatewayDefinition is a gateway as it is declared.
@@ -170,7 +172,7 @@ func (d *door) closeUnserved(h *gatewayHandler) {
 // leave closes a socket whose gateway no longer serves it. One that has gone by itself is closed already.
 func (d *door) leave(id string) {
 	const goingAway = 1001
-	_ = d.sockets.Drop(id, goingAway, "")
+	_ = d.sockets.Drop(id, goingAway, "", gateway.ByGateway)
 }
 
 // ids lists the ids, sorted.
