@@ -30,7 +30,7 @@ var own = map[string][]string{
 	"emulator/internal/registry":        {"events", "emulator/internal/clock"},
 	"emulator/internal/trigger":         {"events", "emulator/internal/clock"},
 	"emulator/internal/trigger/jq":      {},
-	"emulator/internal/trigger/pattern": {},
+	"emulator/internal/trigger/pattern": {"events"},
 	"emulator/internal/queue":           {"events", "emulator/internal/clock"},
 	"emulator/internal/runner":          {"events", "emulator/internal/clock", "emulator/internal/runner/build"},
 	"emulator/internal/runner/build":    {"emulator/internal/clock"},
@@ -106,7 +106,7 @@ var only = map[string][]string{
 	"github.com/gobwas":                    {"emulator/internal/gateway"},
 	"github.com/itchyny/gojq":              {"emulator/internal/trigger/jq", "cmd/regcast/yc"},
 	"github.com/BurntSushi/toml":           {"emulator/internal/template"},
-	"go.yaml.in/yaml":                      {"emulator/internal/yandex", "emulator/internal/template", "cmd/regcast/yc"},
+	"go.yaml.in/yaml":                      {"emulator/internal/yandex", "emulator/internal/template", "emulator/internal/fault", "cmd/regcast/yc"},
 	"github.com/spf13/cobra":               {"cmd/regcast"},
 	"github.com/shirou/gopsutil":           {"cmd/regcast"},
 	"google.golang.org/grpc":               {"emulator/internal/yandex", "emulator/testdata", "cmd/regcast/yc"},
@@ -118,6 +118,7 @@ var only = map[string][]string{
 	"github.com/fsnotify/fsnotify":         {"emulator/internal/runner"},
 	"github.com/go-jose/go-jose":           {"emulator/internal/yandex"},
 	"github.com/google/btree":              {"emulator/internal/dynamodb"},
+	"github.com/klauspost/compress":        {"recording"},
 }
 
 // The imports are read inside the test: an exec of `go list` would be answered from the test cache.

@@ -27,6 +27,8 @@ type Header struct {
 	Resources map[string]json.RawMessage `json:"resources,omitempty"`
 	// Configuration is what an emulator needs to be as that one was.
 	Configuration Configuration `json:"configuration"`
+
+	raw []byte // as it was read
 }
 
 // Configuration is what an emulator was told at its start. Files are here with their contents.

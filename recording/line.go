@@ -23,6 +23,8 @@ type Line struct {
 	Socket     *Socket        `json:"socket,omitempty"`     // a connection opened or closed
 	Clock      *Clock         `json:"clock,omitempty"`      // somebody moved the clock
 	End        *End           `json:"end,omitempty"`        // the recording is complete; At is when it was ended
+
+	raw []byte // as it was read
 }
 
 // Kind names the part that is set, as its JSON member is called; empty when none is that this version knows.
