@@ -248,6 +248,7 @@ func (c *consumer) begin(n int) {
 	defer c.queues.unlock()
 	c.open -= n
 	c.running++
+	c.queues.begun++
 }
 
 // handle gives a batch to the handler and deals with what comes of it.

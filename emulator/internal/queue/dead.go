@@ -20,6 +20,7 @@ type corpse struct {
 func (q *Queues) giveUp(l *line, e *entry, why Reason, now time.Time) {
 	if l.def.Dead != nil {
 		q.corpses = append(q.corpses, corpse{l, e, why, l.def.Dead})
+		q.begun++
 		poke(q.buried)
 		return
 	}

@@ -27,7 +27,7 @@ type Queues struct {
 	handling     context.Context // of Handle and Dead; ends when Close runs out of time
 	stopHandling context.CancelFunc
 	closing      chan struct{}
-	wake         chan struct{} // to the timekeeper: something is due earlier than it knows
+	timer        clock.Timer   // the timekeeper's
 	buried       chan struct{} // to the undertaker: there is somebody
 	keepers      sync.WaitGroup
 
@@ -38,7 +38,8 @@ type Queues struct {
 	number    uint64
 	life      [4]byte // in receipts: those of another life name nothing
 	receipts  uint32
-	armed     time.Time // when the timekeeper wakes by itself; zero: it does not
+	armed     time.Time // when the timekeeper wakes; zero: it does not
+	begun     uint64    // messages that came, batches, and dead that are to be handed over
 	corpses   []corpse
 	waiters   []chan struct{} // of Quiet
 	steps     []events.Step   // to be noted when the lock is free
@@ -49,7 +50,7 @@ type Queues struct {
 func New(o Options) (*Queues, error) {
 	q := &Queues{
 		clock: o.Clock, note: o.Note, random: cmp.Or[io.Reader](o.Random, rand.Reader),
-		closing: make(chan struct{}), wake: make(chan struct{}, 1), buried: make(chan struct{}, 1),
+		closing: make(chan struct{}), buried: make(chan struct{}, 1),
 		lines: map[string]*line{}, consumers: map[*consumer]bool{},
 	}
 	if q.clock == nil {
@@ -67,6 +68,8 @@ func New(o Options) (*Queues, error) {
 		}
 	}
 	q.handling, q.stopHandling = context.WithCancel(context.Background())
+	q.timer = q.clock.NewTimer(time.Hour)
+	q.timer.Stop()
 	q.keepers.Go(q.keepTime)
 	q.keepers.Go(q.bury)
 	return q, nil
@@ -175,7 +178,8 @@ func (q *Queues) unlock() {
 // touch has the timekeeper wake in time.
 func (q *Queues) touch(l *line) {
 	if due := l.due(); !due.IsZero() && (q.armed.IsZero() || due.Before(q.armed)) {
-		poke(q.wake)
+		q.armed = due
+		q.arm(q.timer, due)
 	}
 }
 
@@ -187,39 +191,29 @@ func poke(c chan struct{}) {
 }
 
 func (q *Queues) keepTime() {
-	var timer clock.Timer
+	defer q.timer.Stop()
 	for {
-		var due <-chan time.Time
-		if next := q.tick(); !next.IsZero() {
-			timer = q.arm(timer, next)
-			due = timer.C()
-		}
 		select {
-		case <-due:
-		case <-q.wake:
+		case <-q.timer.C():
+			q.tick()
 		case <-q.closing:
-			if timer != nil {
-				timer.Stop()
-			}
 			return
 		}
 	}
 }
 
-// tick does what time has brought to all lines, and tells when there is more to do.
-func (q *Queues) tick() (next time.Time) {
+// tick does what time has brought to all lines, and sets the timer for what comes next.
+func (q *Queues) tick() {
 	q.mu.Lock()
 	defer q.unlock()
+	q.advance(q.clock.Now())
 	q.armed = time.Time{}
-	now := q.clock.Now()
-	q.advance(now)
+	q.timer.Stop()
 	for _, l := range q.lines {
-		if due := l.due(); l.defined && !due.IsZero() && (next.IsZero() || due.Before(next)) {
-			next = due
+		if l.defined {
+			q.touch(l)
 		}
 	}
-	q.armed = next
-	return next
 }
 
 func (q *Queues) advance(now time.Time) {
@@ -275,6 +269,13 @@ func (q *Queues) Quiet(ctx context.Context) error {
 		return ErrClosed
 	}
 	return nil
+}
+
+// Begun grows with all that is begun: between two calls that return the same nothing came, and nothing was handed to a consumer.
+func (q *Queues) Begun() uint64 {
+	q.mu.Lock()
+	defer q.unlock()
+	return q.begun
 }
 
 func (q *Queues) quiet() bool {

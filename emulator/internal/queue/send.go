@@ -18,6 +18,7 @@ func (q *Queues) Send(ctx context.Context, name string, ms []Message) ([]Sent, e
 	err := q.with(name, func(l *line, now time.Time) error {
 		var err error
 		sent, err = q.send(l, ms, now)
+		q.begun++
 		return err
 	})
 	return sent, err

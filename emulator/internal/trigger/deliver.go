@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -68,7 +69,7 @@ func (r *runner) act(def *definition, action int, batches [][]events.Event) bool
 	began := r.engine.clock.Now()
 	var outs []Outcome
 	err := guard(func() error {
-		outs = a.Target.Deliver(r.engine.handing, ds)
+		outs = a.Target.Deliver(context.WithValue(r.engine.handing, pausing{}, r), ds)
 		return nil
 	})
 	ended := r.engine.clock.Now()

@@ -58,6 +58,7 @@ type Engine struct {
 	mu      sync.Mutex
 	changed sync.Cond             // what follows has changed
 	busy    int                   // owners at work
+	begun   uint64                // times that one began
 	resting map[*runner]time.Time // owners that wait until their open batch is due, and when that is
 	read    uint64                // position of the last record that the triggers have
 	reader  chan struct{}         // closed when Run returns; nil before Run

@@ -59,6 +59,13 @@ func (e *Engine) Quiet(ctx context.Context, upTo uint64) error {
 	return e.await(ctx, "quiet", upTo, func() bool { return e.quiet(upTo) })
 }
 
+// Begun grows with all that is begun: between two calls that return the same no trigger began to work.
+func (e *Engine) Begun() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.begun
+}
+
 // Read returns when the triggers have the record at upTo, at once before Run, and with Quiet's errors: a Set or Remove that
 // follows leaves what was matched before to the triggers as they were. While a trigger is full nothing is read, so ctx should have a limit.
 func (e *Engine) Read(ctx context.Context, upTo uint64) error {
@@ -67,13 +74,16 @@ func (e *Engine) Read(ctx context.Context, upTo uint64) error {
 
 // await calls is with e.mu.
 func (e *Engine) await(ctx context.Context, what string, upTo uint64, is func() bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if is() {
+		return nil
+	}
 	defer context.AfterFunc(ctx, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.changed.Broadcast()
 	})()
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for !is() {
 		switch {
 		case ctx.Err() != nil:
@@ -136,6 +146,7 @@ func (e *Engine) began(r *runner) {
 	defer e.mu.Unlock()
 	delete(e.resting, r)
 	e.busy++
+	e.begun++
 }
 
 func (e *Engine) rests(r *runner, due time.Time) {

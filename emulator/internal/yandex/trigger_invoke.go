@@ -91,6 +91,7 @@ func (r *retry) try(ctx context.Context, d trigger.Delivery) trigger.Outcome {
 func (r *retry) wait(ctx context.Context, d trigger.Delivery, o trigger.Outcome, next int) {
 	timer := r.wiring.clock.NewTimer(r.interval) // before it is told of: then whoever hears can move the clock
 	defer timer.Stop()
+	defer trigger.Pause(ctx, r.wiring.clock.Now().Add(r.interval))()
 	r.tell(d, o, next)
 	select {
 	case <-timer.C():
