@@ -54,8 +54,11 @@ func (e *environment) run(in *invocation) {
 func (e *environment) serve(in *invocation) *failure {
 	clk := e.runner.o.Clock
 	var broken *failure
+	e.runner.flights.add(e.def.Name, in)
 	if e.proc == nil {
+		starts := time.Now()
 		in.init, broken = e.initialize()
+		in.starting = max(time.Since(starts), 1)
 	}
 	began, limit := clk.Now(), e.timer(e.def.timeout)
 	defer limit.Stop()
@@ -63,13 +66,13 @@ func (e *environment) serve(in *invocation) *failure {
 	if e.def.Debug {
 		deadline = deadline.Add(24 * time.Hour)
 	}
-	in.began, in.settles = began, func() {
+	in.began, in.given, in.settles = began, time.Now(), func() {
 		e.pool.answers(in)
 		e.pool.settles(e)
 	}
 	e.out.begin(in, e.def.Version)
 	if broken != nil { // the init runs again, now on the invocation's time
-		in.init = 0
+		in.init, in.starting = 0, 0
 		e.end("failure")
 		if broken = e.start(limit, e.def.timeout); broken != nil {
 			e.out.initReport(clk.Now().Sub(began), "invoke", broken)

@@ -55,9 +55,10 @@ type Function struct {
 type Request struct {
 	ID            string // a UUID; empty: one is made
 	Payload       []byte
-	ClientContext string // JSON
-	TraceID       string
-	Tail          bool // Response.Log is wanted: Invoke then waits for the REPORT line
+	ClientContext string   // JSON
+	TraceID       string   // empty: one is made
+	Events        []string // ids of the events inside, where they are known, for Options.Invoked
+	Tail          bool     // Response.Log is wanted: Invoke then waits for the REPORT line
 }
 
 // Response is what an invocation came to.

@@ -22,7 +22,8 @@ func (p *pool) call(d *definition, in *invocation) {
 	defer cancel()
 	limit := clk.NewTimer(d.timeout)
 	defer limit.Stop()
-	in.began, in.settles = clk.Now(), func() { p.answers(in) }
+	in.began, in.given, in.settles = clk.Now(), time.Now(), func() { p.answers(in) }
+	p.runner.flights.add(d.Name, in)
 	out.begin(in, d.Version)
 
 	var fail *failure
@@ -39,7 +40,7 @@ func (p *pool) call(d *definition, in *invocation) {
 				return
 			}
 			body := wrong.body()
-			out.say("%s", body)
+			out.tell("%s", body)
 			in.answer(clk, body, unhandled)
 		}
 	}()

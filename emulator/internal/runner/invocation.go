@@ -18,8 +18,12 @@ type invocation struct {
 	Request
 	began    time.Time // by Options.Clock; set before anyone can answer
 	init     time.Duration
-	deadline time.Time // by the machine's clock
-	settles  func()    // called before the caller learns of the answer
+	given    time.Time      // by the machine's clock, as began is
+	took     time.Duration  // by the machine's clock, until the answer
+	starting time.Duration  // init by the machine's clock
+	log      *invocationLog // nil: nobody wants it
+	deadline time.Time      // by the machine's clock
+	settles  func()         // called before the caller learns of the answer
 	once     sync.Once
 	answered chan struct{} // closed when response is in
 	response Response
@@ -37,6 +41,7 @@ func (in *invocation) answer(c clock.Clock, payload []byte, functionError string
 	in.once.Do(func() {
 		first = true
 		in.response = Response{ID: in.ID, Payload: payload, FunctionError: functionError, Duration: c.Now().Sub(in.began), Init: in.init}
+		in.took = time.Since(in.given)
 		in.settles()
 		close(in.answered)
 	})
@@ -98,8 +103,13 @@ func errorBody(kind, message string) []byte {
 
 // newID returns a random UUID.
 func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
+	b := random(16)
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return b
 }

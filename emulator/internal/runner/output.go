@@ -57,6 +57,14 @@ func (o *output) Write(p []byte) (int, error) {
 // line puts one line into the log. The caller holds mu.
 func (o *output) line(line []byte) {
 	line = bytes.TrimSuffix(line, []byte{'\r'})
+	if o.current != nil {
+		o.current.log.add(line)
+	}
+	o.put(line)
+}
+
+// put is line for what is not of the invocation itself.
+func (o *output) put(line []byte) {
 	o.emit(line)
 	if o.current == nil || !o.current.Tail {
 		return
@@ -69,6 +77,13 @@ func (o *output) line(line []byte) {
 
 // say puts Lambda's own line into the log.
 func (o *output) say(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.put(fmt.Appendf(nil, format, args...))
+}
+
+// tell puts a line into the log that says what became of the invocation.
+func (o *output) tell(format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.line(fmt.Appendf(nil, format, args...))
@@ -104,10 +119,10 @@ type report struct {
 func (o *output) end(in *invocation, r report) {
 	o.flush()
 	if f := r.fail; f != nil && f.status == "timeout" {
-		o.say("%s %s %s", o.clock.Now().Format("2006-01-02T15:04:05.000Z"), in.ID, f.message)
+		o.tell("%s %s %s", o.clock.Now().Format("2006-01-02T15:04:05.000Z"), in.ID, f.message)
 	} else if f != nil && f.status != "" {
-		o.say("%s", f.text(in.ID))
-		o.say("%s", f.kind)
+		o.tell("%s", f.text(in.ID))
+		o.tell("%s", f.kind)
 	}
 	o.say("END RequestId: %s", in.ID)
 	var b strings.Builder

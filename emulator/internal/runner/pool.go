@@ -221,8 +221,10 @@ func (p *pool) left(e *environment) {
 	}
 }
 
-// done counts an invocation as over: it has been answered.
+// done counts an invocation as over: it has been answered, and its REPORT line is out.
 func (p *pool) done(in *invocation) {
+	p.runner.flights.remove(in.ID)
+	p.runner.tellInvoked(p.name, in)
 	p.mu.Lock()
 	p.inFlight--
 	if p.answered--; p.answered == 0 && p.calm != nil {

@@ -50,6 +50,12 @@ func program(name string) {
 			fmt.Fprintln(os.Stderr, "err", text)
 			fmt.Print("no end ", text)
 		})
+	case "lines": // so many of that length
+		lambda.Start(func(many [2]int) {
+			for range many[0] {
+				fmt.Println(strings.Repeat("x", many[1]))
+			}
+		})
 	case "fail":
 		lambda.Start(handler(func(context.Context, []byte) ([]byte, error) { return nil, &badOrder{"7"} }))
 	case "panic":

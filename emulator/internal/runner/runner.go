@@ -22,7 +22,7 @@ import (
 	"github.com/regcast/regcast/events"
 )
 
-// Options are the runner's doors. Log and Note are called from several goroutines at once. The zero value runs functions.
+// Options are the runner's doors. Log, Note and Invoked are called from several goroutines at once. The zero value runs functions.
 type Options struct {
 	// Clock drives the limits: timeouts, init phase, idle environments. A process has the machine's clock and is told its deadline by it.
 	Clock clock.Clock // nil: clock.Real
@@ -39,10 +39,13 @@ type Options struct {
 	// never credentials or profiles.
 	Host []string
 	// Env is what the house gives to every process: credentials, endpoints, proxy. Without it credentials are "test".
-	Env   func(Function) map[string]string
-	Log   func(function string, line []byte) // one line without its end, valid during the call
-	Note  func(events.Step)                  // it must not call Set, Remove or Close
-	Watch bool                               // rebuild and swap a function when its source, its executable or what lies beside its script changes
+	Env  func(Function) map[string]string
+	Log  func(function string, line []byte) // one line without its end, valid during the call
+	Note func(events.Step)                  // it must not call Set, Remove or Close
+	// Invoked hears of every invocation once, when it is over, and of those that were throttled. Quiet and Close wait for it. The bytes
+	// must not change. Nil: nobody does.
+	Invoked func(Invocation)
+	Watch   bool // rebuild and swap a function when its source, its executable or what lies beside its script changes
 }
 
 // Runner runs functions. All methods may be called at once.
@@ -58,6 +61,7 @@ type Runner struct {
 	kill    context.CancelFunc
 	setting sync.Mutex // one Set at a time: builds are heavy
 	starter starter
+	flights flights
 
 	// Goroutines. Add is called under mu or by one that is counted.
 	owners   sync.WaitGroup
@@ -183,8 +187,15 @@ func (r *Runner) Invoke(ctx context.Context, name string, q Request) (Response, 
 		return Response{}, fmt.Errorf("%w: %s: got %d bytes, want at most %d", ErrTooBig, name, len(q.Payload), MaxPayload)
 	}
 	q.ID = cmp.Or(q.ID, newID())
+	if q.TraceID == "" {
+		q.TraceID = newTrace(r.o.Clock.Now())
+	}
 	in := newInvocation(q)
+	if r.o.Invoked != nil {
+		in.log = &invocationLog{}
+	}
 	if err := r.accept(name, in); err != nil {
+		r.tellThrottled(name, in, err)
 		return Response{}, err
 	}
 	done := in.answered
