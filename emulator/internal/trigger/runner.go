@@ -138,6 +138,7 @@ func (r *runner) rest(timer clock.Timer, due time.Time) {
 	r.mu.Lock()
 	if len(r.queue) > 0 {
 		r.mu.Unlock()
+		timer.Stop()
 		return
 	}
 	r.mode = resting
@@ -154,6 +155,20 @@ func (r *runner) rest(timer clock.Timer, due time.Time) {
 		r.mode = working
 		r.engine.began(r)
 	}
+	timer.Stop() // the tick is dealt with from here on, as the owner is at work
+}
+
+type pausing struct{}
+
+// Pause tells the engine that a Deliver with this ctx is not at work until due, or until it calls resume: Quiet does not wait for it. The
+// timer for due must be set before, and one Deliver pauses once at a time. A context that is not of a Deliver tells nobody.
+func Pause(ctx context.Context, due time.Time) (resume func()) {
+	r, ok := ctx.Value(pausing{}).(*runner)
+	if !ok {
+		return func() {}
+	}
+	r.engine.rests(r, due)
+	return func() { r.engine.began(r) }
 }
 
 // sleep ends the owner's work, unless something has come.
@@ -165,7 +180,6 @@ func (r *runner) sleep() bool {
 	}
 	r.mode = asleep
 	r.engine.slept()
-		timer.Stop()
 	return true
 }
 
@@ -182,20 +196,6 @@ func (r *runner) abandon() {
 // handed tells that a batch's events are out of hand.
 func (r *runner) handed(b batch) {
 	for _, it := range b.items {
-	timer.Stop() // the tick is dealt with from here on, as the owner is at work
-}
-
-type pausing struct{}
-
-// Pause tells the engine that a Deliver with this ctx is not at work until due, or until it calls resume: Quiet does not wait for it. The
-// timer for due must be set before, and one Deliver pauses once at a time. A context that is not of a Deliver tells nobody.
-func Pause(ctx context.Context, due time.Time) (resume func()) {
-	r, ok := ctx.Value(pausing{}).(*runner)
-	if !ok {
-		return func() {}
-	}
-	r.engine.rests(r, due)
-	return func() { r.engine.began(r) }
 		r.engine.release(it.record)
 	}
 	r.mu.Lock()
