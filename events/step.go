@@ -28,6 +28,7 @@ const (
 	StepSkipped   = "skipped"   // an action's filter said no
 	StepDelivered = "delivered" // the target took it
 	StepLost      = "lost"      // given up, and why
+	StepClosing   = "closing"   // regcast stops: what is open is handed on
 	StepClosed    = "closed"    // a connection was closed by the gateway, and why
 	StepFault     = "fault"     // something goes wrong here on purpose
 )

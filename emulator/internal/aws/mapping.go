@@ -13,6 +13,7 @@ import (
 	"github.com/regcast/regcast/emulator/internal/runner"
 	"github.com/regcast/regcast/emulator/internal/template"
 	"github.com/regcast/regcast/emulator/internal/trigger/pattern"
+	"github.com/regcast/regcast/events"
 )
 
 // The bounds of an event source mapping of a queue.
@@ -101,18 +102,20 @@ type mapping struct {
 // keep asks the filters, of which one must want the record.
 func (m *mapping) keep(r queue.Received) (bool, string) {
 	record := filtered(m.word(nil, r), r.Body)
-	var whys []string
+	var first *events.Miss
 	for _, p := range m.filters {
-		ok, why := p.Match(record)
-		if ok {
+		miss := p.Match(record)
+		if miss == nil {
 			return true, ""
 		}
-		whys = append(whys, why)
+		if first == nil {
+			first = miss
+		}
 	}
-	if len(whys) == 1 {
-		return false, "the filter does not want it: " + whys[0]
+	if len(m.filters) == 1 {
+		return false, "the filter does not want it: " + first.String()
 	}
-	return false, fmt.Sprintf("none of %d filters wants it; the first: %s", len(whys), whys[0])
+	return false, fmt.Sprintf("none of %d filters wants it; the first: %v", len(m.filters), first)
 }
 
 // filtered is the record as filters see it: a body of JSON is JSON, any other is text.
@@ -132,14 +135,16 @@ func filtered(record, body []byte) []byte {
 // handle is one batch.
 func (m *mapping) handle(ctx context.Context, batch []queue.Received) (failed []string, err error) {
 	payload := []byte(eventHead)
+	var ids []string
 	for i, r := range batch {
 		if i > 0 {
 			payload = append(payload, ',')
 		}
 		payload = m.word(payload, r)
+		ids = append(ids, r.Events...)
 	}
 	payload = append(payload, eventTail...)
-	a, err := m.invoke(ctx, m.function, runner.Request{Payload: payload})
+	a, err := m.invoke(ctx, m.function, runner.Request{Payload: payload, Events: ids})
 	switch {
 	case err != nil:
 		return nil, err

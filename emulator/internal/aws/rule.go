@@ -73,7 +73,7 @@ func CompileRule(r template.Rule, w RuleWiring) (t trigger.Trigger, ok bool, war
 	}
 	t = trigger.Trigger{
 		ID: r.ARN, Name: r.Name,
-		Match: trigger.Match{Source: ecr.Source, Types: []string{ecr.Push, ecr.Delete}, Accept: func(e events.Event) (bool, string) { return p.Match(e.Body) }},
+		Match: trigger.Match{Source: ecr.Source, Types: []string{ecr.Push, ecr.Delete}, Accept: accept(p), Doc: docECR},
 		// One event, one delivery: the cutoff never comes.
 		Window: trigger.Window{Count: 1, Cutoff: time.Second},
 	}
@@ -147,8 +147,7 @@ func matchesNone(field json.RawMessage) bool {
 	if err != nil {
 		return false
 	}
-	ok, _ := p.Match([]byte(`{"resources":[]}`))
-	return ok
+	return p.Match([]byte(`{"resources":[]}`)) == nil
 }
 
 // ruleTarget hands deliveries to a queue or a function. Here that fails only for good, so nothing is tried again: what AWS tries for

@@ -95,28 +95,32 @@ func (r *runner) act(def *definition, action int, batches [][]events.Event) bool
 
 // keep returns the events that the action's filter wants.
 func (r *runner) keep(def *definition, action int, es []events.Event) []events.Event {
-	keep := def.Actions[action].Keep
-	if keep == nil {
+	if def.Actions[action].Keep == nil {
 		return es
 	}
 	kept := make([]events.Event, 0, len(es))
 	for _, ev := range es {
-		var ok bool
-		var why string
-		err := guard(func() error {
-			ok, why = keep(ev)
-			return nil
-		})
-		if err != nil {
-			ok, why = false, "filter: "+err.Error()
-		}
-		if ok {
-			kept = append(kept, ev)
+		if miss := def.Actions[action].keeps(ev); miss != nil {
+			r.engine.note(skippedStep(r.engine.clock.Now(), def, action, ev, miss))
 		} else {
-			r.engine.note(skippedStep(r.engine.clock.Now(), def, action, ev, why))
+			kept = append(kept, ev)
 		}
 	}
 	return kept
+}
+
+// keeps asks the action's filter. One that panics has said no.
+func (a *Action) keeps(ev events.Event) (miss *events.Miss) {
+	if a.Keep == nil {
+		return nil
+	}
+	if err := guard(func() error {
+		miss = a.Keep(ev)
+		return nil
+	}); err != nil {
+		return &events.Miss{Field: "filter", Hint: err.Error()}
+	}
+	return miss
 }
 
 func (r *runner) tell(def *definition, action int, d Delivery, o Outcome, at time.Time, took time.Duration) {

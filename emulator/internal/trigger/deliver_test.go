@@ -39,9 +39,14 @@ func TestActionsInOrderEachWithItsFilter(t *testing.T) {
 	tr := simple("t", 2, nil)
 	tr.Actions = []trigger.Action{
 		{Pack: pack, Target: target("all")},
-		{Pack: pack, Target: target("odd"), Keep: func(e events.Event) (bool, string) { return e.ID == "1" || e.ID == "3", "even" }},
-		{Pack: pack, Target: target("none"), Keep: func(events.Event) (bool, string) { return false, "never" }},
-		{Pack: pack, Target: target("broken"), Keep: func(events.Event) (bool, string) { panic("oh") }},
+		{Pack: pack, Target: target("odd"), Keep: func(e events.Event) *events.Miss {
+			if e.ID == "1" || e.ID == "3" {
+				return nil
+			}
+			return &events.Miss{Field: "id", Want: "odd", Got: e.ID}
+		}},
+		{Pack: pack, Target: target("none"), Keep: func(events.Event) *events.Miss { return &events.Miss{Hint: "never"} }},
+		{Pack: pack, Target: target("broken"), Keep: func(events.Event) *events.Miss { panic("oh") }},
 	}
 	h.set(tr)
 	h.emit(pushes(2)...)
@@ -54,7 +59,7 @@ func TestActionsInOrderEachWithItsFilter(t *testing.T) {
 			skipped = append(skipped, s.Events[0]+" "+s.Text)
 		}
 	}
-	h.is.Equal(skipped, []string{"2 even", "1 never", "2 never", "1 filter: panic: oh", "2 filter: panic: oh"})
+	h.is.Equal(skipped, []string{"2 id: want odd, got 2", "1 never", "2 never", "1 filter: panic: oh", "2 filter: panic: oh"})
 }
 
 func TestOneByOne(t *testing.T) {

@@ -128,7 +128,10 @@ type State struct {
 }
 
 // Triggers returns all triggers in the order in which they were added.
-func (e *Engine) Triggers() []State { return e.index.states() }
+func (e *Engine) Triggers() []State {
+	_, states := e.index.all()
+	return states
+}
 
 // validate reports the first thing that the engine cannot work with.
 func (t Trigger) validate() error {

@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -119,19 +120,16 @@ func (x *index) unshelve(r *runner) {
 	}
 }
 
-func (x *index) states() []State {
+// all returns every trigger in the order in which they were added.
+func (x *index) all() ([]*definition, []State) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	rs := make([]*runner, 0, len(x.runners))
-	for _, r := range x.runners {
-		rs = append(rs, r)
-	}
-	slices.SortFunc(rs, func(a, b *runner) int { return cmp.Compare(a.born, b.born) })
-	out := make([]State, len(rs))
+	rs := slices.SortedFunc(maps.Values(x.runners), func(a, b *runner) int { return cmp.Compare(a.born, b.born) })
+	defs, states := make([]*definition, len(rs)), make([]State, len(rs))
 	for i, r := range rs {
-		out[i] = r.state(r.def)
+		defs[i], states[i] = r.def, r.state(r.def)
 	}
-	return out
+	return defs, states
 }
 
 // definition is a Trigger as it was set. It never changes, so a batch keeps the one that it was opened under.

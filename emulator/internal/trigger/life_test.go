@@ -88,9 +88,9 @@ func TestChangeWhileAnEventIsOnItsWay(t *testing.T) {
 		h := open(t, trigger.Options{})
 		var old, fresh sink
 		tr := simple("t", 3, &old)
-		tr.Match.Accept = func(e events.Event) (bool, string) {
+		tr.Match.Accept = func(e events.Event) *events.Miss {
 			h.set(simple("t", 3, &fresh))
-			return true, ""
+			return nil
 		}
 		h.set(tr)
 		h.emit(pushes(2)...) // the first is found by the old definition
@@ -103,9 +103,9 @@ func TestChangeWhileAnEventIsOnItsWay(t *testing.T) {
 		h := open(t, trigger.Options{})
 		var s sink
 		tr := simple("t", 3, &s)
-		tr.Match.Accept = func(e events.Event) (bool, string) {
+		tr.Match.Accept = func(e events.Event) *events.Miss {
 			h.is.NoErr(h.Remove("t"))
-			return true, ""
+			return nil
 		}
 		h.set(tr)
 		h.emit(pushes(2)...)

@@ -26,13 +26,15 @@ func (e *Engine) release(r *receipt) {
 type matcher struct {
 	wants, others []candidate
 	wanted        []candidate
-	near          []miss
+	near          []near
 }
 
-// miss is a trigger of the event's registry that said no.
-type miss struct {
+// near is a trigger of the event's registry that said no.
+type near struct {
 	Trigger string `json:"trigger"`
-	Why     string `json:"why"`
+	ID      string `json:"trigger_id"`
+	Why     string `json:"why"` // the miss in a sentence
+	*events.Miss
 }
 
 // offer gives a record's events to the triggers that want them. An error leaves the record undone.
@@ -66,12 +68,11 @@ func (e *Engine) match(m *matcher, ev *events.Event, now time.Time) {
 	m.wanted, m.near = m.wanted[:0], m.near[:0]
 	var paused []candidate
 	for _, c := range m.wants {
-		ok, why := c.def.accept(ev)
-		switch {
-		case !ok:
-			m.miss(c.def, why)
+		switch miss := c.def.accept(ev); {
+		case miss != nil:
+			m.miss(c.def, miss)
 		case c.def.Paused:
-			m.miss(c.def, "paused")
+			m.miss(c.def, c.def.pausedMiss())
 			paused = append(paused, c)
 		default:
 			c.matched.Add(1)
@@ -79,7 +80,10 @@ func (e *Engine) match(m *matcher, ev *events.Event, now time.Time) {
 		}
 	}
 	for _, c := range m.others {
-		m.miss(c.def, "type: want "+c.def.types+", got "+ev.Type)
+		if len(m.near) == nearMisses {
+			break
+		}
+		m.miss(c.def, c.def.typeMiss(ev))
 	}
 	e.note(matchStep(now, ev, m, total))
 	for _, c := range paused {
@@ -89,21 +93,29 @@ func (e *Engine) match(m *matcher, ev *events.Event, now time.Time) {
 	}
 }
 
-func (m *matcher) miss(def *definition, why string) {
+func (m *matcher) miss(def *definition, why *events.Miss) {
 	if len(m.near) < nearMisses {
-		m.near = append(m.near, miss{def.who, why})
+		m.near = append(m.near, near{def.who, def.ID, why.String(), why})
 	}
 }
 
 // accept asks the trigger's own predicate. One that panics has said no.
-func (d *definition) accept(ev *events.Event) (ok bool, why string) {
+func (d *definition) accept(ev *events.Event) (miss *events.Miss) {
 	if d.Match.Accept == nil {
-		return true, ""
+		return nil
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			ok, why = false, fmt.Sprintf("its filter panicked: %v", p)
+			miss = &events.Miss{Hint: fmt.Sprintf("its filter panicked: %v", p)}
 		}
 	}()
 	return d.Match.Accept(*ev)
+}
+
+func (d *definition) typeMiss(ev *events.Event) *events.Miss {
+	return &events.Miss{Field: events.FieldType, Want: d.types, Got: ev.Type, Doc: d.Match.Doc}
+}
+
+func (d *definition) pausedMiss() *events.Miss {
+	return &events.Miss{Field: events.FieldPaused, Hint: "events that come meanwhile are lost, also after it is resumed", Doc: d.Match.Doc}
 }

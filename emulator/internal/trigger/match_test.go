@@ -1,6 +1,7 @@
 package trigger_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -30,9 +31,9 @@ func TestMatching(t *testing.T) {
 		"any registry":    {Source: "cloud", Types: []string{"push"}},
 		"any source":      {Registry: "r1", Types: []string{"push"}},
 		"anything pushed": {Types: []string{"push"}},
-		"says yes":        {Source: "cloud", Registry: "r1", Types: []string{"push"}, Accept: func(events.Event) (bool, string) { return true, "" }},
-		"says no":         {Source: "cloud", Registry: "r1", Types: []string{"push"}, Accept: func(events.Event) (bool, string) { return false, "no" }},
-		"panics":          {Source: "cloud", Registry: "r1", Types: []string{"push"}, Accept: func(events.Event) (bool, string) { panic("oh") }},
+		"says yes":        {Source: "cloud", Registry: "r1", Types: []string{"push"}, Accept: func(events.Event) *events.Miss { return nil }},
+		"says no":         {Source: "cloud", Registry: "r1", Types: []string{"push"}, Accept: func(events.Event) *events.Miss { return &events.Miss{Hint: "no"} }},
+		"panics":          {Source: "cloud", Registry: "r1", Types: []string{"push"}, Accept: func(events.Event) *events.Miss { panic("oh") }},
 	} {
 		sinks[id] = &sink{}
 		h.set(on(id, m, sinks[id]))
@@ -59,7 +60,9 @@ func TestMatchStepTellsWhoSaidNoAndWhy(t *testing.T) {
 	h.set(named)
 	h.set(on("t2", trigger.Match{Source: "cloud", Registry: "r1", Types: []string{"drop", "tag"}}, &s))
 	h.set(on("t3", trigger.Match{Source: "cloud", Registry: "r1", Types: []string{"push"},
-		Accept: func(e events.Event) (bool, string) { return false, "tag: want v1, got " + e.ID }}, &s))
+		Accept: func(e events.Event) *events.Miss {
+			return &events.Miss{Field: "tag", Want: "v1", Got: e.ID, Doc: "page"}
+		}}, &s))
 	paused := simple("t4", 1, &s)
 	paused.Paused = true
 	h.set(paused)
@@ -80,7 +83,12 @@ func TestMatchStepTellsWhoSaidNoAndWhy(t *testing.T) {
 		"unmatched||no trigger on registry r3, 5 on others",
 	})
 	h.is.Equal(h.steps[0].Data["triggers"], []string{"deploy"})
-	h.is.Equal(fmt.Sprint(h.steps[0].Data["near"]), "[{t3 tag: want v1, got 1} {t4 paused} {t2 type: want drop, tag, got push}]")
+	near, err := json.Marshal(h.steps[0].Data["near"])
+	h.is.NoErr(err)
+	h.is.Equal(string(near), `[{"trigger":"t3","trigger_id":"t3","why":"tag: want v1, got 1","field":"tag","want":"v1","got":"1","doc":"page"},`+
+		`{"trigger":"t4","trigger_id":"t4","why":"paused: events that come meanwhile are lost, also after it is resumed","field":"paused",`+
+		`"hint":"events that come meanwhile are lost, also after it is resumed"},`+
+		`{"trigger":"t2","trigger_id":"t2","why":"type: want drop, tag, got push","field":"type","want":"drop, tag","got":"push"}]`)
 	h.is.Equal(h.isDone(), []uint64{1, 2, 3, 4})
 }
 
@@ -89,7 +97,7 @@ func TestNearMissesAreBounded(t *testing.T) {
 	for i := range 50 {
 		h.set(on(fmt.Sprint("a", i), trigger.Match{Registry: "r1", Types: []string{"drop"}}, &sink{}))
 		h.set(on(fmt.Sprint("b", i), trigger.Match{Registry: "r1", Types: []string{"push"},
-			Accept: func(events.Event) (bool, string) { return false, "no" }}, &sink{}))
+			Accept: func(events.Event) *events.Miss { return &events.Miss{Hint: "no"} }}, &sink{}))
 	}
 	h.emit(push("1"))
 	h.quiet()
@@ -100,9 +108,9 @@ func TestNearMissesAreBounded(t *testing.T) {
 func TestOthersAreNotAsked(t *testing.T) {
 	h := open(t, trigger.Options{})
 	asked := 0
-	accept := func(events.Event) (bool, string) {
+	accept := func(events.Event) *events.Miss {
 		asked++
-		return true, ""
+		return nil
 	}
 	for i := range 1000 {
 		h.set(on(fmt.Sprint("registry", i), trigger.Match{Source: "cloud", Registry: fmt.Sprint("x", i), Types: []string{"push"}, Accept: accept}, &sink{}))

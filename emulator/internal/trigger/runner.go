@@ -63,7 +63,7 @@ func (r *runner) flush(retire bool) {
 	defer r.mu.Unlock()
 	r.retired = r.retired || retire
 	if r.mode != asleep { // asleep, nothing is open
-		r.queue = append(r.queue, item{})
+		r.queue = append(r.queue, item{at: r.engine.clock.Now()})
 		r.rouse()
 	}
 }
@@ -99,9 +99,7 @@ func (r *runner) own() {
 	}()
 	for r.engine.handing.Err() == nil {
 		retired := r.take(&w)
-		if len(w.open.items) > 0 && (retired || r.engine.closed() || !r.engine.clock.Now().Before(w.open.due)) {
-			w.shut()
-		}
+		r.expire(&w, retired)
 		r.show(w.open)
 		switch {
 		case len(w.ready) > 0:
@@ -126,11 +124,40 @@ func (r *runner) take(w *window) (retired bool) {
 	retired = r.retired
 	r.mu.Unlock()
 	for _, it := range queue {
-		if w.add(it) {
+		told := len(w.ready)
+		waits := w.add(it)
+		r.left(w.ready[told:])
+		if waits {
 			r.engine.note(waitingStep(it, w.open))
 		}
 	}
 	return retired
+}
+
+// expire sends the open batch when it may wait no longer.
+func (r *runner) expire(w *window, retired bool) {
+	if len(w.open.items) == 0 {
+		return
+	}
+	now, told := r.engine.clock.Now(), len(w.ready)
+	switch {
+	case !now.Before(w.open.due):
+		w.shut(cutoff, w.open.due)
+	case retired:
+		w.shut(changed, now)
+	case r.engine.closed():
+		w.shut(closing, now)
+	}
+	r.left(w.ready[told:])
+}
+
+// left tells of batches that have left the window. Where each event goes alone there is nothing to tell.
+func (r *runner) left(batches []batch) {
+	for _, b := range batches {
+		if b.def.Window.Count > 1 {
+			r.engine.note(batchedStep(r.engine.clock.Now(), b))
+		}
+	}
 }
 
 // rest waits until the batch is due or something else happens.

@@ -20,7 +20,7 @@ const named = 3
 func matchStep(at time.Time, ev *events.Event, m *matcher, total int) events.Step {
 	s := events.Step{At: at, Events: []string{ev.ID}, Room: room, What: events.StepMatched, Data: map[string]any{}}
 	if len(m.near) > 0 {
-		s.Data["near"] = append([]miss(nil), m.near...)
+		s.Data["near"] = append([]near(nil), m.near...)
 	}
 	if len(m.wanted) > 0 {
 		who := make([]string, len(m.wanted))
@@ -69,10 +69,39 @@ func waitingStep(it item, open batch) events.Step {
 	}
 }
 
-func skippedStep(at time.Time, def *definition, action int, ev events.Event, why string) events.Step {
+// batchedStep tells of a batch that has left its window.
+func batchedStep(at time.Time, b batch) events.Step {
+	opened := b.items[0].at
+	s := events.Step{
+		At: at, Events: make([]string, len(b.items)), Room: room, What: events.StepBatched, Who: b.def.who,
+		Text: strconv.Itoa(len(b.items)) + " of " + strconv.Itoa(b.def.Window.Count) + ", " + b.why.sentence(),
+		Data: map[string]any{"trigger_id": b.def.ID, "n": len(b.items), "of": b.def.Window.Count, "why": b.why, "bytes": b.bytes,
+			"opened": opened, "waited_ms": float64(b.left.Sub(opened)) / float64(time.Millisecond)},
+	}
+	for i, it := range b.items {
+		s.Events[i] = it.event.ID
+	}
+	return s
+}
+
+func (d departure) sentence() string {
+	switch d {
+	case full:
+		return "full"
+	case bytes:
+		return "it is as large as it may be"
+	case cutoff:
+		return "its time is over"
+	case changed:
+		return "its trigger was changed"
+	}
+	return "regcast is stopping"
+}
+
+func skippedStep(at time.Time, def *definition, action int, ev events.Event, miss *events.Miss) events.Step {
 	return events.Step{
 		At: at, Events: []string{ev.ID}, Room: room, What: events.StepSkipped, Who: def.who,
-		Text: why, Data: map[string]any{"trigger_id": def.ID, "action": action},
+		Text: miss.String(), Data: map[string]any{"trigger_id": def.ID, "action": action, "miss": miss},
 	}
 }
 

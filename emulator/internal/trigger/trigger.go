@@ -34,9 +34,11 @@ type Match struct {
 	Source   string   // events.Event.Source
 	Registry string   // events.Change.Registry
 	Types    []string // events.Event.Type; at least one
-	// Accept looks at what the index cannot; when it says no it says why: the field, the value wanted and the value got.
-	// Nil accepts everything.
-	Accept func(events.Event) (ok bool, why string)
+	// Accept looks at what the index cannot. It returns nil when it accepts the event, else the first predicate that did not.
+	// A nil Accept accepts everything.
+	Accept func(events.Event) *events.Miss
+	// Doc is where it is said how the cloud matches: an events.Miss.Doc.
+	Doc string
 }
 
 // Window bounds a batch. It goes when it holds Count events or Bytes bytes of bodies, before an event that would take it over
@@ -49,8 +51,8 @@ type Window struct {
 
 // Action is one thing done with each batch.
 type Action struct {
-	// Keep leaves an event out of this action when it returns false; why says so in a sentence. Nil keeps all.
-	Keep func(events.Event) (ok bool, why string)
+	// Keep returns why an event is left out of this action; nil: it is not. A nil Keep keeps all.
+	Keep func(events.Event) *events.Miss
 	// Pack makes the payload. An error loses the batch for this action.
 	Pack   func([]events.Event) ([]byte, error)
 	Target Target

@@ -51,6 +51,7 @@ func compile(t Trigger, w wiring) (trigger.Trigger, error) {
 			Registry: t.Source.RegistryID,
 			Types:    slices.Clone(t.Source.Types),
 			Accept:   t.Source.accept(),
+			Doc:      docTrigger,
 		},
 		Window: trigger.Window{Count: t.Source.Count, Bytes: t.Source.Bytes, Cutoff: t.Source.Cutoff},
 		Paused: t.Paused,
@@ -119,84 +120,12 @@ func (a Action) compile(w wiring, t Trigger) (trigger.Action, []remark) {
 	return out, problems
 }
 
-// accept compares what the engine's index cannot. Names and tags are compared as they are, upper and lower case apart.
-func (s Source) accept() func(events.Event) (bool, string) {
-	if s.ImageName == "" && s.Tag == "" {
-		return nil
-	}
-	return func(e events.Event) (bool, string) {
-		if s.ImageName != "" {
-			if why := s.otherImage(e.Change); why != "" {
-				return false, why
-			}
-		}
-		if s.Tag != "" {
-			if why := s.otherTag(e); why != "" {
-				return false, why
-			}
-		}
-		return true, ""
-	}
-}
-
-// otherImage says why a change is of another image than the filter's; empty: it is of that image.
-func (s Source) otherImage(c events.Change) string {
-	qualified := c.Registry + "/" + c.Repository
-	if s.ImageName == c.Repository || s.ImageName == qualified {
-		return ""
-	}
-	why := fmt.Sprintf("image_name: want %q, got %q", s.ImageName, c.Repository)
-	registry, repository, cut := strings.Cut(s.ImageName, "/")
-	switch {
-	case strings.EqualFold(s.ImageName, c.Repository) || strings.EqualFold(s.ImageName, qualified):
-		return why + " (differs only by upper and lower case)"
-	case cut && repository == c.Repository:
-		return why + fmt.Sprintf(" (the filter has the registry id %s, the image is in %s)", registry, c.Registry)
-	case strings.HasPrefix(c.Repository, strings.TrimSuffix(s.ImageName, "*")):
-		return why + " (a name is compared whole, a beginning is not enough)"
-	}
-	return why
-}
-
-// otherTag says why an event is of another tag than the filter's.
-func (s Source) otherTag(e events.Event) string {
-	tag := e.Change.Tag
-	if !tagged(e.Type) {
-		// Whether create-image carries a tag is a switch; the message itself tells how it stood.
-		var m words.Message
-		if json.Unmarshal(e.Body, &m) != nil || m.Details.Tag == "" {
-			return fmt.Sprintf("tag: want %q, got none (a %s event carries no tag)", s.Tag, e.Type)
-		}
-		tag = m.Details.Tag
-	}
-	switch {
-	case tag == s.Tag:
-		return ""
-	case strings.EqualFold(tag, s.Tag):
-		return fmt.Sprintf("tag: want %q, got %q (differs only by upper and lower case)", s.Tag, tag)
-	}
-	return fmt.Sprintf("tag: want %q, got %q", s.Tag, tag)
-}
-
 func pack(es []events.Event) ([]byte, error) {
 	bodies := make([]json.RawMessage, len(es))
 	for i, e := range es {
 		bodies[i] = e.Body
 	}
 	return words.Pack(bodies), nil
-}
-
-// keep asks a filter about one message. As in the cloud, a filter that fails has said no.
-func keep(program *jq.Program) func(events.Event) (bool, string) {
-	return func(e events.Event) (bool, string) {
-		switch ok, err := program.True(context.Background(), e.Body); {
-		case err != nil:
-			return false, "filter.jq failed: " + err.Error()
-		case !ok:
-			return false, "filter.jq said no"
-		}
-		return true, ""
-	}
 }
 
 func transform(program *jq.Program) func([]events.Event) ([]byte, error) {

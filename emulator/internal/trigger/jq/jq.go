@@ -31,7 +31,10 @@ const (
 )
 
 // Program is a compiled jq program. It may be run from several goroutines at once.
-type Program struct{ code *gojq.Code }
+type Program struct {
+	code *gojq.Code
+	why  condition
+}
 
 // Compile reads a program. A syntax error names line, column and the word that was not expected.
 func Compile(src string) (*Program, error) {
@@ -43,7 +46,7 @@ func Compile(src string) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jq: %w", err)
 	}
-	return &Program{code}, nil
+	return &Program{code, conditionOf(query)}, nil
 }
 
 // syntax says where a program breaks off. gojq's offset is behind the word that it did not expect.
@@ -91,9 +94,13 @@ func (p *Program) first(ctx context.Context, input []byte) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jq: input: %w", err)
 	}
+	return first(ctx, p.code, v)
+}
+
+func first(ctx context.Context, code *gojq.Code, v any) (any, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, MaxTime, ErrEndless)
 	defer cancel()
-	v, ok := p.code.RunWithContext(&budget{Context: ctx, left: MaxSteps}, v).Next()
+	v, ok := code.RunWithContext(&budget{Context: ctx, left: MaxSteps}, v).Next()
 	if !ok {
 		return nil, ErrNothing
 	}

@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
+
+	"github.com/regcast/regcast/events"
 )
 
 // Bounds of the cloud.
@@ -55,13 +57,13 @@ func (n *node) child(key []byte) *node {
 	return nil
 }
 
-// Match tells whether the event, a JSON object, matches; and if not, why, for people: the path, what is wanted, what was got.
-func (p *Pattern) Match(event []byte) (ok bool, why string) {
+// Match says why the event, a JSON object, does not match: the first path that has not what is wanted. Nil: it matches.
+func (p *Pattern) Match(event []byte) *events.Miss {
 	if !json.Valid(event) {
-		return false, "the event is not valid JSON"
+		return &events.Miss{Hint: "the event is not valid JSON"}
 	}
 	if event = bytes.TrimLeft(event, " \t\r\n"); event[0] != '{' {
-		return false, "the event is not a JSON object"
+		return &events.Miss{Hint: "the event is not a JSON object"}
 	}
 	w, ok := p.scratch.Get().(*walk)
 	if !ok {
@@ -75,10 +77,10 @@ func (p *Pattern) Match(event []byte) (ok bool, why string) {
 	}()
 	for _, a := range p.alternatives {
 		if w.matches(a) {
-			return true, ""
+			return nil
 		}
 	}
-	return false, p.why(w)
+	return p.why(w)
 }
 
 // matches tells whether every field of a is matched, by values that do not lie in different elements of one array.

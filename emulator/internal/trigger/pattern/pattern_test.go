@@ -84,12 +84,12 @@ func TestOperators(t *testing.T) {
 				if value == "" {
 					event = `{"before":[{"x":1}],"after":{"x":"a"}}`
 				}
-				ok, why := p.Match([]byte(event))
-				if ok != want {
-					t.Errorf("x=%s: got %t %s", value, ok, why)
+				miss := p.Match([]byte(event))
+				if (miss == nil) != want {
+					t.Errorf("x=%s: got %v", value, miss)
 				}
-				if ok != (why == "") {
-					t.Errorf("x=%s: %t, and %q", value, ok, why)
+				if miss != nil && miss.String() == "" {
+					t.Errorf("x=%s: no reason: %+v", value, miss)
 				}
 			}
 			for _, v := range tc.yes {
@@ -147,8 +147,8 @@ func TestFields(t *testing.T) {
 		"… and what is no JSON does not match": {`{"body":{"detail":{"image-tag":[{"prefix":"v"}]}}}`, `{"body":"plain"}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if ok, why := compile(t, tc.pattern).Match([]byte(tc.event)); ok != tc.want {
-				t.Errorf("got %t %s", ok, why)
+			if miss := compile(t, tc.pattern).Match([]byte(tc.event)); (miss == nil) != tc.want {
+				t.Errorf("got %v", miss)
 			}
 		})
 	}
@@ -156,37 +156,48 @@ func TestFields(t *testing.T) {
 
 func TestWhy(t *testing.T) {
 	for name, tc := range map[string]struct{ pattern, event, want string }{
-		"another value":         {`{"detail":{"image-tag":["v2"]}}`, push, `detail.image-tag: want "v2", got "v1"`},
-		"one of several":        {`{"detail":{"image-tag":["v2",{"prefix":"w<"},null]}}`, push, `detail.image-tag: want one of "v2", {"prefix":"w<"}, null, got "v1"`},
-		"the first that is":     {`{"source":["aws.ecr"],"region":["us-east-1"],"detail":{"image-tag":["v2"]}}`, push, `region: want "us-east-1", got "eu-north-1"`},
-		"no field":              {`{"detail":{"image-tags":["v1"]}}`, push, `detail.image-tags: want "v1", got no such field`},
-		"an object":             {`{"detail":["v1"]}`, push, `detail: want "v1", got an object, and only values are compared`},
-		"an array":              {`{"a":[3]}`, `{"a":[1,"3"]}`, `a: want 3, got [1, "3"]`},
-		"a long array":          {`{"a":[9]}`, `{"a":[1,2,3,4,5,6,7]}`, `a: want 9, got [1, 2, 3, 4, 5, … 2 more]`},
-		"an empty array":        {`{"a":[3]}`, `{"a":[ ]}`, `a: want 3, got []`},
-		"it exists":             {`{"detail":{"image-tag":[{"exists":false}]}}`, push, `detail.image-tag: want {"exists":false}, got "v1"`},
-		"the known trap":        {`{"resources":["arn:x","arn:y"]}`, push, `resources: the pattern wants one of "arn:x", "arn:y", but ECR Image Action events have resources: []; match detail.repository-name instead`},
-		"no trap elsewhere":     {`{"resources":["arn:x"]}`, `{"source":"aws.s3","resources":[]}`, `resources: want "arn:x", got []`},
-		"elements apart":        {`{"a":{"b":[1],"c":[2]}}`, `{"a":[{"b":1,"c":1},{"b":2,"c":2}]}`, `each on its own is matched, but never in the same element of an array: a.b, a.c`},
-		"or":                    {`{"$or":[{"a":[1]},{"b":[2]}]}`, `{"a":2}`, `no alternative of $or matches: a: want 1, got 2; b: want 2, got no such field`},
-		"or, the same":          {`{"x":[1],"$or":[{"a":[1]},{"b":[2]}]}`, `{"a":1}`, `x: want 1, got no such field`},
-		"or, many":              {`{"$or":[{"a":[1]},{"b":[1]},{"c":[1]},{"d":[1]},{"e":[1]},{"f":[1]}]}`, `{}`, `; and more`},
-		"no JSON":               {`{"a":[1]}`, `{`, `the event is not valid JSON`},
-		"empty":                 {`{"a":[1]}`, ``, `the event is not valid JSON`},
-		"no object":             {`{"a":[1]}`, ` [{"a":1}]`, `the event is not a JSON object`},
-		"a long value":          {`{"a":[1]}`, `{"a":"` + strings.Repeat("é", 300) + `"}`, `é…`},
-		"different in case":     {`{"a":["push"]}`, `{"a":"PUSH"}`, `a: want "push", got "PUSH"`},
-		"a string for a number": {`{"a":[5]}`, `{"a":"5"}`, `a: want 5, got "5"`},
+		"another value":            {`{"detail":{"image-tag":["v2"]}}`, push, `detail.image-tag: want "v2", got "v1"`},
+		"one of several":           {`{"detail":{"image-tag":["v2",{"prefix":"w<"},null]}}`, push, `detail.image-tag: want one of "v2", {"prefix":"w<"}, null, got "v1"`},
+		"the first that is":        {`{"source":["aws.ecr"],"region":["us-east-1"],"detail":{"image-tag":["v2"]}}`, push, `region: want "us-east-1", got "eu-north-1"`},
+		"a field of a like name":   {`{"detail":{"image-tags":["v1"]}}`, push, `detail.image-tags: want "v1", got no such field (there is "image-tag")`},
+		"a field in camel case":    {`{"detail":{"imageTag":["v1"]}}`, push, `detail.imageTag: want "v1", got no such field (there is "image-tag")`},
+		"a field's case":           {`{"Detail-Type":["x"]}`, push, `Detail-Type: want "x", got no such field (there is "detail-type")`},
+		"no field":                 {`{"a":{"x":["v1"]}}`, `{"a":{"c":1,"b":2}}`, `a.x: want "v1", got no such field (a has b, c)`},
+		"no field at the top":      {`{"x":["v1"]}`, `{"c":1,"b":2}`, `x: want "v1", got no such field (the event has b, c)`},
+		"nothing to be a field of": {`{"a":{"x":["v1"]}}`, `{"a":1}`, `a.x: want "v1", got no such field`},
+		"an object":                {`{"a":["v1"]}`, `{"a":{"c":1,"b":2}}`, `a: want "v1", got an object (only values are compared; go on to one of a.b, a.c)`},
+		"an array":                 {`{"a":[3]}`, `{"a":[1,"4"]}`, `a: want 3, got [1, "4"]`},
+		"a long array":             {`{"a":[9]}`, `{"a":[1,2,3,4,5,6,7]}`, `a: want 9, got [1, 2, 3, 4, 5, … 2 more]`},
+		"an empty array":           {`{"a":[3]}`, `{"a":[ ]}`, `a: want 3, got []`},
+		"it exists":                {`{"detail":{"image-tag":[{"exists":false}]}}`, push, `detail.image-tag: want {"exists":false}, got "v1"`},
+		"elements apart":           {`{"a":{"b":[1],"c":[2]}}`, `{"a":[{"b":1,"c":1},{"b":2,"c":2}]}`, `a.b, a.c: each on its own is matched, but never in the same element of an array`},
+		"or":                       {`{"$or":[{"a":[1]},{"b":[2]}]}`, `{"a":2}`, `no alternative of $or matches: a: want 1, got 2; b: want 2, got no such field (the event has a)`},
+		"or, the same":             {`{"x":[1],"$or":[{"a":[1]},{"b":[2]}]}`, `{"x":2}`, `x: want 1, got 2`},
+		"or, many":                 {`{"$or":[{"a":[1]},{"b":[1]},{"c":[1]},{"d":[1]},{"e":[1]},{"f":[1]}]}`, `{}`, `e: want 1, got no such field (and more)`},
+		"no JSON":                  {`{"a":[1]}`, `{`, `the event is not valid JSON`},
+		"empty":                    {`{"a":[1]}`, ``, `the event is not valid JSON`},
+		"no object":                {`{"a":[1]}`, ` [{"a":1}]`, `the event is not a JSON object`},
+		"a long value":             {`{"a":[1]}`, `{"a":"` + strings.Repeat("é", 300) + `"}`, `é…`},
+		"different in case":        {`{"a":["push"]}`, `{"a":"PUSH"}`, `a: want "push", got "PUSH" (differs only by upper and lower case; {"equals-ignore-case": …} ignores that)`},
+		"a prefix by case":         {`{"a":[{"prefix":"Team/"}]}`, `{"a":"team/x"}`, `a: want {"prefix":"Team/"}, got "team/x" (differs only by upper and lower case; {"prefix": {"equals-ignore-case": …}} ignores that)`},
+		"a suffix by case":         {`{"a":[{"suffix":"X"}]}`, `{"a":"team/x"}`, `a: want {"suffix":"X"}, got "team/x" (differs only by upper and lower case; {"suffix": {"equals-ignore-case": …}} ignores that)`},
+		"a star":                   {`{"a":["team/*"]}`, `{"a":"team/x"}`, `a: want "team/*", got "team/x" (a * is only a * here; {"wildcard": "team/*"} would match)`},
+		"a beginning":              {`{"a":["x","team/"]}`, `{"a":"team/y"}`, `a: want one of "x", "team/", got "team/y" (a value is compared whole; {"prefix": "team/"} takes a beginning)`},
+		"an end":                   {`{"a":["app"]}`, `{"a":"team/app"}`, `a: want "app", got "team/app" (a value is compared whole; {"suffix": "app"} takes an end)`},
+		"a string for a number":    {`{"a":[5]}`, `{"a":"5"}`, `a: want 5, got "5" (5 and "5" are not the same: one of them is a string)`},
+		"a number for a string":    {`{"a":["5"]}`, `{"a":5}`, `a: want "5", got 5 (5 and "5" are not the same: one of them is a string)`},
+		"nothing alike":            {`{"a":["","x",true,{"anything-but":"y"}]}`, `{"a":"y"}`, `a: want one of "", "x", true, {"anything-but":"y"}, got "y"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
-			ok, why := compile(t, tc.pattern).Match([]byte(tc.event))
-			is.True(!ok)
+			miss := compile(t, tc.pattern).Match([]byte(tc.event))
+			is.True(miss != nil)
 			if name == "or, many" || name == "a long value" {
-				is.True(strings.HasSuffix(why, tc.want))
+				is.True(strings.HasSuffix(miss.String(), tc.want))
 				return
 			}
-			is.Equal(why, tc.want)
+			is.Equal(miss.String(), tc.want)
+			is.Equal(miss.Doc == "", miss.Field == "") // what is no event at all is in no documentation
 		})
 	}
 }
