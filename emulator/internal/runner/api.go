@@ -197,6 +197,7 @@ func (a *api) response(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer a.sent()
+	a.crash(in, r)
 	limit := MaxResponse
 	switch mode := r.Header.Get("Lambda-Runtime-Function-Response-Mode"); mode {
 	case "":
@@ -226,6 +227,15 @@ func (a *api) response(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// crash ends an answer that is to be lost: the environment kills the process.
+func (a *api) crash(in *invocation, r *http.Request) {
+	if in.Crash {
+		_, _ = read(r, MaxStream) // it has done its work
+		a.fail(crashed())
+		panic(http.ErrAbortHandler)
+	}
+}
+
 // trailed returns the error payload that came in trailers.
 func trailed(kind, encoded string) []byte {
 	if body, err := base64.StdEncoding.DecodeString(encoded); err == nil && len(body) > 0 {
@@ -240,6 +250,7 @@ func (a *api) error(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer a.sent()
+	a.crash(in, r)
 	body, err := read(r, MaxResponse)
 	if err != nil || len(body) == 0 {
 		body = errorBody("Runtime.Unknown", "RequestId: "+in.ID+" Error: the runtime's error could not be read")

@@ -109,7 +109,12 @@ func (e *environment) watch(in *invocation, limit alarm) *failure {
 			return f
 		case <-e.proc.exited:
 			e.api.settle() // an answer may still be on its way through the handler
-			return e.proc.failure()
+			select {
+			case f := <-e.api.broken: // it was to be killed
+				return f
+			default:
+				return e.proc.failure()
+			}
 		case <-limit.C():
 			return timedOut(e.def.timeout)
 		case <-e.runner.dead.Done():

@@ -57,6 +57,7 @@ type Request struct {
 	Payload       []byte
 	ClientContext string   // JSON
 	TraceID       string   // empty: one is made
+	Crash         bool     // its answer is lost, and its process killed in the middle of it: see Options.Through
 	Events        []string // ids of the events inside, where they are known, for Options.Invoked
 	Tail          bool     // Response.Log is wanted: Invoke then waits for the REPORT line
 }

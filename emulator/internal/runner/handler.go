@@ -18,8 +18,9 @@ func (p *pool) call(d *definition, in *invocation) {
 	defer p.runner.owners.Done()
 	clk := p.runner.o.Clock
 	out := &output{clock: clk, emit: func(line []byte) { p.runner.o.Log(d.Name, line) }}
-	ctx, cancel := context.WithDeadline(p.runner.dead, time.Now().Add(d.timeout))
-	defer cancel()
+	ended, cancel := context.WithCancelCause(p.runner.dead)
+	defer cancel(nil)
+	ctx := limited{ended, time.Now().Add(d.timeout)}
 	limit := clk.NewTimer(d.timeout)
 	defer limit.Stop()
 	in.began, in.given, in.settles = clk.Now(), time.Now(), func() { p.answers(in) }
@@ -48,10 +49,13 @@ func (p *pool) call(d *definition, in *invocation) {
 	case answer := <-returned:
 		if clk.Now().Sub(in.began) >= d.timeout { // it was its context's end that made it return
 			fail = timedOut(d.timeout)
+		} else if in.Crash {
+			fail = crashed()
 		} else {
 			answer()
 		}
 	case <-limit.C():
+		cancel(context.DeadlineExceeded)
 		fail = timedOut(d.timeout)
 	case <-p.runner.dead.Done():
 		fail = closed()
@@ -61,6 +65,21 @@ func (p *pool) call(d *definition, in *invocation) {
 	}
 	out.end(in, report{took: clk.Now().Sub(in.began), memory: d.memory, fail: fail})
 	p.done(in)
+}
+
+// limited is a handler's context. It ends by the house's clock, and tells the machine's time for that, as processes are told.
+type limited struct {
+	context.Context
+	deadline time.Time
+}
+
+func (l limited) Deadline() (time.Time, bool) { return l.deadline, true }
+
+func (l limited) Err() error {
+	if err := l.Context.Err(); err == nil || context.Cause(l.Context) != context.DeadlineExceeded {
+		return err
+	}
+	return context.DeadlineExceeded
 }
 
 // about puts into ctx what aws-lambda-go puts there.

@@ -83,6 +83,16 @@ func closed() *failure {
 	return &failure{kind: "Runtime.Closed", message: "the emulator was closed", status: "error"}
 }
 
+// TimedOut is what a function comes to that takes longer than limit.
+func TimedOut(id string, limit time.Duration) Response {
+	return Response{ID: id, Payload: timedOut(limit).body(id), FunctionError: unhandled, Duration: limit}
+}
+
+// crashed is what becomes of an invocation whose process is killed before its answer is in.
+func crashed() *failure {
+	return &failure{kind: "Runtime.ExitError", message: "Runtime exited with error: signal: killed", status: "error"}
+}
+
 // errorDocument is Lambda's error payload.
 type errorDocument struct {
 	Message string  `json:"errorMessage"`

@@ -45,6 +45,9 @@ type Options struct {
 	// Invoked hears of every invocation once, when it is over, and of those that were throttled. Quiet and Close wait for it. The bytes
 	// must not change. Nil: nobody does.
 	Invoked func(Invocation)
+	// Through stands before every Invoke, which is what run does: it may wait, call run twice or not at all, and answer itself. So things
+	// go wrong on purpose. Nil: nothing does.
+	Through func(ctx context.Context, name string, q Request, run func(context.Context, Request) (Response, error)) (Response, error)
 	Watch   bool // rebuild and swap a function when its source, its executable or what lies beside its script changes
 }
 
@@ -186,6 +189,13 @@ func (r *Runner) Invoke(ctx context.Context, name string, q Request) (Response, 
 	if len(q.Payload) > MaxPayload {
 		return Response{}, fmt.Errorf("%w: %s: got %d bytes, want at most %d", ErrTooBig, name, len(q.Payload), MaxPayload)
 	}
+	if r.o.Through != nil {
+		return r.o.Through(ctx, name, q, func(ctx context.Context, q Request) (Response, error) { return r.invoke(ctx, name, q) })
+	}
+	return r.invoke(ctx, name, q)
+}
+
+func (r *Runner) invoke(ctx context.Context, name string, q Request) (Response, error) {
 	q.ID = cmp.Or(q.ID, newID())
 	if q.TraceID == "" {
 		q.TraceID = newTrace(r.o.Clock.Now())
@@ -212,6 +222,19 @@ func (r *Runner) Invoke(ctx context.Context, name string, q Request) (Response, 
 		response.Log = in.tail
 	}
 	return response, nil
+}
+
+// Timeout returns how long an invocation of a function may take; 0: there is no such function.
+func (r *Runner) Timeout(name string) time.Duration {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	p := r.pools[name]
+	if p == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.def.timeout
 }
 
 // Quiet returns when every invocation that has been answered is over: its REPORT line is logged, and no time limit runs on it. It does
