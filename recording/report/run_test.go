@@ -134,6 +134,7 @@ func (a *author) push(i int) {
 		a.step(events.StepBatched, "on-push", "1 event: its time is over", nil, y)
 		if i%23 == 7 {
 			a.step(events.StepFault, "on-push", "dropped on purpose: fault drop-1", nil, y)
+			a.now = a.now.Add(31500 * time.Microsecond)
 			a.step(events.StepLost, "on-push", "given up after 3 attempts: the function answered 500", map[string]any{"took_ms": 31.5}, y)
 		} else {
 			a.add(recording.Line{Frame: &recording.Frame{Gateway: gateway, Path: "/ws", Sent: 8, Data: recording.Payload(body), Events: []string{y}}}, 80*time.Microsecond)

@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -70,7 +71,7 @@ func (r *story) writeFrames(p *page) {
 			state = "failed"
 		}
 		p.put(`<details class="item frame {}" id="frame-{}" data-state="{}"><summary><span class="num time">{}</span><h3><span class="type"><span aria-hidden="true">{}</span> {}</span> <span class="preview">{}</span></h3><span class="badges">`,
-			markup(class), number(f.number), state, r.when(f.first), arrow, f.receivers(), f.data.preview())
+			markup(class), f.number, state, r.when(f.first), arrow, f.receivers(), f.data.preview())
 		if f.failure != "" {
 			p.put(`<span class="badge lost">{}</span>`, f.failure)
 		}
@@ -115,7 +116,7 @@ func (r *story) writeEventLinks(p *page, ids []string) {
 		return
 	}
 	const enough = 50
-	p.put(`<p class="about"><span class="quiet">{}</span> `, count(len(ids), "Event", "Events"))
+	p.put(`<p class="about"><span class="quiet">{}</span> `, count(len(ids), "event", "events"))
 	for _, id := range ids[:min(len(ids), enough)] {
 		r.writeEventLink(p, id)
 		p.put(` `)
@@ -191,7 +192,7 @@ func (r *story) writeSockets(p *page) {
 func closing(c *socket) string {
 	words := []string{}
 	if c.Code != 0 {
-		words = append(words, strings.TrimPrefix(number(c.Code), ""))
+		words = append(words, strconv.Itoa(c.Code))
 	}
 	if c.Reason != "" {
 		words = append(words, c.Reason)

@@ -109,12 +109,15 @@ func (r *story) writeTimeline(p *page) {
 			if n == 0 {
 				continue
 			}
-			h := max(30*float64(n)/float64(most), 2)
+			h, wide := max(30*float64(n)/float64(most), 2), 0.86
+			if l.lane == laneSockets {
+				wide = 1.02 // a state, not events: no gaps
+			}
 			link := l.lane == laneEvents && t.links[b] != nil
 			if link {
 				p.put(`<a href="{}" tabindex="-1">`, fragment(anchor(t.links[b].ID)))
 			}
-			p.put(`<rect x="{}%" y="{}" width="{}%" height="{}"><title>{}</title></rect>`, 100*float64(b)/buckets, 32-h, 100*0.86/buckets, h,
+			p.put(`<rect x="{}%" y="{}" width="{}%" height="{}"><title>{}</title></rect>`, 100*float64(b)/buckets, 32-h, 100*wide/buckets, h,
 				fmt.Sprintf("%s %s at +%s", number(n), l.unit, duration(t.span*time.Duration(b)/buckets)))
 			if link {
 				p.put(`</a>`)
@@ -186,7 +189,7 @@ func (r *story) writeClock(p *page) {
 		return
 	}
 	p.put(`<h3 id="clock">The clock was moved {}</h3>
-<table class="clock"><thead><tr><th scope="col">At</th><th scope="col">What</th><th scope="col">How</th></tr></thead><tbody>
+<table class="clock num"><thead><tr><th scope="col">At</th><th scope="col">What</th><th scope="col">How</th></tr></thead><tbody>
 `, count(r.clock.seen, "time", "times"))
 	if left := r.clock.seen - len(moves); left > 0 {
 		p.put("<tr><td></td><td colspan=\"2\">the first {} are left out</td></tr>\n", number(left))
@@ -199,7 +202,7 @@ func (r *story) writeClock(p *page) {
 		case c.Speed != 0:
 			how = fmt.Sprintf("%g seconds a second", c.Speed)
 		}
-		p.put("<tr><td class=\"num\">{}</td><td>{}</td><td>{}</td></tr>\n", r.when(c.at), c.What, how)
+		p.put("<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n", r.when(c.at), c.What, how)
 	}
 	p.put("</tbody></table>\n")
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,13 +46,13 @@ func (e *event) rows() []row {
 		}
 		r := row{from: in.Started, to: in.Started.Add(millis(in.DurationMS)), what: "invoked", class: class, who: in.Function, text: text}
 		if in.number > 0 {
-			r.link = "invocation-" + number(in.number)
+			r.link = "invocation-" + strconv.Itoa(in.number)
 		}
 		out = append(out, r)
 	}
 	for _, f := range e.frames {
 		r := row{from: f.first, to: f.last, what: "sent", class: "frame", who: f.gateway + f.path, text: "frame " + number(f.number) + ", " + f.receivers(),
-			link: "frame-" + number(f.number)}
+			link: "frame-" + strconv.Itoa(f.number)}
 		if f.in {
 			r.what = "received"
 		}

@@ -114,7 +114,7 @@ func (r *story) writeTroubles(p *page) {
 	}
 	p.put(`<section id="troubles" class="{}" aria-labelledby="h-troubles"><h2 id="h-troubles">`, loud)
 	if f.lost+f.failed+f.faults == 0 {
-		p.put(`Nothing was lost`)
+		p.put(`Nothing was lost, nothing failed`)
 	} else {
 		var words []string
 		for _, w := range []struct {
@@ -216,17 +216,12 @@ func (r *story) writeFigures(p *page) {
 	}
 	figure(f.deliveries, "Deliveries", "")
 	figure(f.invocations, "Invocations", more(f.cold, "cold"))
-	figure(f.frames, "Frames sent", more(f.sent, "received by sockets"))
+	figure(f.frames, "Frames sent", more(f.sent, "times taken"))
 	if f.received > 0 {
-		figure(f.received, "Frames from clients", "")
+		figure(f.received, "Received", "from clients")
 	}
 	if r.sockets.seen > 0 {
 		figure(r.sockets.seen, "Sockets", more(r.sockets.most, "at once"))
-	}
-	figure(f.lost, "Losses", "")
-	figure(f.failed, "Errors", "")
-	if f.faults > 0 {
-		figure(f.faults, "Faults", "")
 	}
 	p.put("</dl>\n")
 }
