@@ -59,6 +59,7 @@ type Invocation struct {
 	Error      string    `json:"error,omitempty"` // empty: it answered. "Unhandled": the output is the error
 	Log        []string  `json:"log,omitempty"`   // lines, without START, END and REPORT
 	LogCut     int       `json:"log_cut,omitempty"`
+	Omitted    int       `json:"omitted,omitempty"` // bytes of output and input that were too many to keep
 	DurationMS float64   `json:"duration_ms"`       // of the handler, by the machine's clock
 	InitMS     float64   `json:"init_ms,omitempty"` // of the environment's start; 0: it was warm
 }

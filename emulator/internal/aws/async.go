@@ -161,7 +161,9 @@ func (x *asyncFunction) maxAge() time.Duration {
 
 // try is one invocation. All tries of an event have the same request id.
 func (x *asyncFunction) try(ctx context.Context, r queue.Received) error {
-	response, err := x.async.o.Invoke(ctx, x.Name, runner.Request{ID: r.ID, Payload: r.Body, TraceID: string(r.Attributes[traceName].Value)})
+	response, err := x.async.o.Invoke(ctx, x.Name, runner.Request{
+		ID: r.ID, Payload: r.Body, TraceID: string(r.Attributes[traceName].Value), Events: r.Events,
+	})
 	now := x.async.o.Clock.Now()
 	if errors.Is(err, runner.ErrThrottled) {
 		rest := min(max(now.Sub(r.SentAt), throttledMin), throttledMax)

@@ -14,6 +14,9 @@ import (
 	"github.com/regcast/regcast/emulator/internal/gateway"
 )
 
+// traceHeader tells which invocation sends a request: the SDKs set it in a function.
+const traceHeader = "X-Amzn-Trace-Id"
+
 // manage serves @connections. The stage is empty when the path names none; a nil API is that of the connection.
 func (c *Cloud) manage(w http.ResponseWriter, r *http.Request, a *api, stage, id string) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxMessage+1))
@@ -24,6 +27,9 @@ func (c *Cloud) manage(w http.ResponseWriter, r *http.Request, a *api, stage, id
 		// The cloud's front turns it away before anybody could give it a number or a type.
 		w.Header()["Content-Length"] = []string{"0"}
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		if r.Method == http.MethodPost {
+			_ = c.o.Gateway.Send(id, gateway.Message{Data: body, Sender: r.Header.Get(traceHeader)}) // too big there, too: for the record
+		}
 		c.refusedPost(r, id, http.StatusRequestEntityTooLarge, fmt.Sprintf("more than %d bytes", MaxMessage))
 		return
 	}
@@ -50,13 +56,16 @@ func (c *Cloud) manage(w http.ResponseWriter, r *http.Request, a *api, stage, id
 		c.refusedPost(r, id, bad.Status, bad.Error())
 		return
 	}
+	message := gateway.Message{Data: []byte(string([]rune(string(body)))), Sender: r.Header.Get(traceHeader)} // bytes that are no text become U+FFFD
 	switch {
 	case r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodDelete:
 		c.deny(w, r, badAuth(typeMissingToken, "Missing Authentication Token"))
 		return
+	case err != nil && r.Method == http.MethodPost:
+		c.o.Gateway.Refused(gateway.SentFrame{Path: apiID + "/" + stage, ID: id, Message: message, Err: err})
 	case err != nil:
 	case r.Method == http.MethodPost:
-		err = c.o.Gateway.Send(id, gateway.Message{Data: []byte(string([]rune(string(body))))}) // bytes that are no text become U+FFFD
+		err = c.o.Gateway.Send(id, message)
 	case r.Method == http.MethodDelete:
 		err = c.o.Gateway.Drop(id, closeNormal, reasonNormal, gateway.ByFunction)
 	}

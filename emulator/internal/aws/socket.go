@@ -90,16 +90,18 @@ func (s *socket) dispatch(body []byte) {
 	data := map[string]any{"bytes": len(body), "route": key}
 	text := fmt.Sprintf("%s sent %d bytes; route %s: %s", s.id, len(body), key, why)
 	var back []byte
+	sender := ""
 	if key == "" {
 		text = fmt.Sprintf("%s sent %d bytes; no route: %s", s.id, len(body), why)
 		back = frameText(textForbidden, s.id, requestID)
 	} else {
 		var outcome string
 		back, outcome = s.integrate(s.api.routes[key], body, requestID, data)
+		sender, _ = data["request_id"].(string)
 		text += "; " + outcome
 	}
 	if back != nil {
-		if err := s.cloud.o.Gateway.Send(s.id, gateway.Message{Data: back}); err != nil {
+		if err := s.cloud.o.Gateway.Send(s.id, gateway.Message{Data: back, Sender: sender}); err != nil {
 			text += fmt.Sprintf("; the answer is lost: %v", err)
 		}
 	}

@@ -18,6 +18,11 @@ type Topic string
 const (
 	Changes Topic = "change" // a JSON events.Record: what a registry changed, with its events
 	Steps   Topic = "step"   // a JSON events.Step: what became of an event
+	// These are JSON recording.Lines without Seq.
+	Invocations Topic = "invocation"
+	Frames      Topic = "frame"
+	Sockets     Topic = "socket"
+	Clock       Topic = "clock" // a JSON recording.Clock with "at": somebody moved the clock
 )
 
 // Entry is one line of the journal.

@@ -56,6 +56,9 @@ type Options struct {
 	// Transport makes the requests that gateways send out: to http integrations, containers and keys of tokens.
 	// Nil: NewTransport's, without idle connections.
 	Transport http.RoundTripper
+	// Invoked hears of each call to a container, as the function "container:ID", and to an http integration, "http:HOST/PATH", when it is
+	// over. Nil: nobody does.
+	Invoked func(runner.Invocation)
 	// IAMToken gives the token of a service account, which http integrations may send along. Nil: Token, for everybody.
 	IAMToken func(serviceAccountID string) (string, error)
 	// Log hears of each request to a gateway and of each event of a socket, when it is over. It must not block. Nil: nobody does.
@@ -106,7 +109,7 @@ func New(o Options) *Cloud {
 	if d.ctx == nil {
 		d.ctx = context.Background()
 	}
-	d.containers, d.outward = containers{o.Container}, outward{o.Transport, d.clock}
+	d.containers, d.outward = containers{o.Container}, outward{o.Transport, d.clock, d.mint, o.Invoked}
 	d.token, d.log, d.issuers = o.IAMToken, o.Log, &issuers{}
 	d.authenticate, d.admit = o.Authenticate, o.Admit
 	if d.containers.url == nil {

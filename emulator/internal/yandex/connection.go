@@ -73,14 +73,16 @@ func (cs *connections) send(id string, data []byte, t DataType) error {
 	case len(data) == 0:
 		return invalid("data", "got nothing, want 1 to 131072 bytes")
 	case len(data) > MaxMessage:
+		cs.sockets.Refused(gateway.SentFrame{ID: id, Message: gateway.Message{Data: data}, Err: gateway.ErrTooBig})
 		return invalid("data", fmt.Sprintf("got %d bytes, want 1 to %d", len(data), MaxMessage))
 	case t == TextData && !utf8.Valid(data):
 		return invalid("data", "got what is not UTF-8, want UTF-8 in a message of the type TEXT")
 	}
+	m := gateway.Message{Data: data, Binary: t == BinaryData || t == UnspecifiedData && !utf8.Valid(data)}
 	if _, err := cs.find(id); err != nil {
+		cs.sockets.Refused(gateway.SentFrame{ID: id, Message: m, Err: gateway.ErrGone})
 		return err
 	}
-	m := gateway.Message{Data: data, Binary: t == BinaryData || t == UnspecifiedData && !utf8.Valid(data)}
 	if err := cs.sockets.Send(id, m); err != nil {
 		return refusal(id, err)
 	}

@@ -56,7 +56,7 @@ func (h *gatewayHandler) connect(w http.ResponseWriter, r *http.Request, path *P
 		Path:        key(h.id, path.Key),
 		Header:      http.Header{headerConnectionID: {id}},
 		Subprotocol: a.header.Get(headerSubprotocol),
-		First:       a.message(),
+		First:       a.message(c),
 		Message:     s.message,
 		Closed:      s.closed,
 	}
@@ -186,7 +186,7 @@ func (s *socket) message(id string, m gateway.Message) {
 	if err != nil {
 		s.note(events.StepLost, "MESSAGE "+messageID+": "+clip(err.Error()), map[string]any{"status": a.status})
 	}
-	if back := a.message(); back != nil {
+	if back := a.message(c); back != nil {
 		if err := d.sockets.Send(id, *back); err != nil {
 			s.note(events.StepLost, fmt.Sprintf("the answer to a message of %s: %v", id, err), nil)
 		}
@@ -243,10 +243,14 @@ func (s *socket) note(what, text string, data map[string]any) {
 	d.note(events.Step{At: d.clock.Now(), Room: "gateway", What: what, Who: key(s.gateway.id, s.path.Key), Text: text, Data: data})
 }
 
-// message makes the body of an answer a message; nil when it is empty.
-func (a answer) message() *gateway.Message {
+// message makes the body of the answer to a call a message; nil when it is empty.
+func (a answer) message(c call) *gateway.Message {
 	if len(a.body) == 0 {
 		return nil
 	}
-	return &gateway.Message{Data: slices.Clone(a.body), Binary: !a.text()}
+	m := &gateway.Message{Data: slices.Clone(a.body), Binary: !a.text()}
+	if c.op != nil && c.op.calls() {
+		m.Sender = c.id
+	}
+	return m
 }

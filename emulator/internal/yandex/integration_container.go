@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/regcast/regcast/emulator/internal/runner"
 )
 
 // Container is the integration that sends requests to a container, at the client's path.
@@ -77,7 +79,7 @@ func (d *door) reach(ctx context.Context, c call) (answer, error) {
 	if container.Context != nil {
 		r.Header.Set(headerOperation, base64.StdEncoding.EncodeToString(encodeJSON(fillAll(container.Context, c.filler()))))
 	}
-	a, err := d.outward.send(r, maxResponse, timeouts{})
+	a, err := d.outward.call(r, maxResponse, timeouts{}, runner.Invocation{ID: c.id, Function: containerName(container.ID), Input: c.body})
 	if err != nil {
 		return a, err
 	}

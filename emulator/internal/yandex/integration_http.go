@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/regcast/regcast/emulator/internal/runner"
 )
 
 // HTTP is the integration that sends requests to a URL.
@@ -97,7 +99,7 @@ func (d *door) http(ctx context.Context, c call) (answer, error) {
 		}
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	return d.outward.send(r, maxResponse, c.op.HTTP.timeouts)
+	return d.outward.call(r, maxResponse, c.op.HTTP.timeouts, runner.Invocation{ID: c.id, Function: httpName(r.URL), Input: c.body})
 }
 
 func (h *HTTP) request(ctx context.Context, c call) (*http.Request, error) {

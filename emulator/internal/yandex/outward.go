@@ -6,10 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/clock"
+	"github.com/regcast/regcast/emulator/internal/runner"
 )
 
 // maxResponse bounds what an integration may answer, in bytes: 2.5 MB, as much as a request may have.
@@ -19,6 +21,8 @@ const maxResponse = maxRequest
 type outward struct {
 	transport http.RoundTripper
 	clock     clock.Clock
+	mint      *minter
+	invoked   func(runner.Invocation) // nil: nobody hears of calls
 }
 
 // timeouts bound an outgoing request beside what its context does; 0: not at all.
@@ -75,6 +79,39 @@ func (o outward) send(r *http.Request, most int64, t timeouts) (answer, error) {
 	}
 	return a, nil
 }
+
+// call is send for what stands for a function; in says what is known of it before. Without an ID it gets one.
+func (o outward) call(r *http.Request, most int64, t timeouts, in runner.Invocation) (answer, error) {
+	if o.invoked == nil {
+		return o.send(r, most, t)
+	}
+	if in.ID == "" {
+		id, err := o.mint.uuid()
+		if err != nil {
+			return failed(http.StatusInternalServerError, err.Error()), err
+		}
+		in.ID = id
+	}
+	began := time.Now()
+	in.Started = o.clock.Now()
+	a, err := o.send(r, most, t)
+	in.Duration = time.Since(began)
+	switch {
+	case err != nil:
+		in.Error = err.Error()
+	case a.status > 299:
+		in.Error = fmt.Sprintf("answered %d", a.status)
+	}
+	if err == nil {
+		in.Output = a.body
+	}
+	o.invoked(in)
+	return a, err
+}
+
+// What records call those that are no functions.
+func containerName(id string) string { return "container:" + id }
+func httpName(u *url.URL) string     { return "http:" + u.Host + u.EscapedPath() }
 
 // dropHop takes from headers what is of one hop, by its name or since Connection says so, or of the handshake alone.
 func dropHop(h http.Header) {

@@ -31,7 +31,7 @@ func (b *broadcast) Deliver(ctx context.Context, ds []trigger.Delivery) []trigge
 			out[i] = b.tooBig(d)
 			continue
 		}
-		ms = append(ms, gateway.Message{Data: d.Payload})
+		ms = append(ms, gateway.Message{Data: d.Payload, Events: idsOf(d)})
 		of = append(of, i)
 	}
 	if len(ms) == 0 {

@@ -29,7 +29,7 @@ func (t *invoke) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.O
 		began := t.clock.Now()
 		version, _, err := t.functions.version(t.function, t.tag)
 		if err == nil {
-			_, err = t.functions.call(ctx, version, runner.Request{Payload: d.Payload})
+			_, err = t.functions.call(ctx, version, runner.Request{Payload: d.Payload, Events: idsOf(d)})
 		}
 		o := trigger.Outcome{Text: "to the function " + t.name, Data: map[string]any{"function_id": t.function}}
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/regcast/regcast/emulator/internal/runner"
 	"github.com/regcast/regcast/emulator/internal/trigger"
 )
 
@@ -29,7 +30,7 @@ func (t *post) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Out
 	for i, d := range ds {
 		began := t.wiring.clock.Now()
 		o := trigger.Outcome{Text: "to the container " + t.container + t.path, Data: map[string]any{"container_id": t.container, "path": t.path}}
-		status, err := t.send(ctx, d.Payload)
+		status, err := t.send(ctx, d)
 		if err != nil {
 			o.Lost, o.Text = true, fmt.Sprintf("the container %s%s failed: %s", t.container, t.path, clip(err.Error()))
 		}
@@ -43,9 +44,9 @@ func (t *post) Deliver(ctx context.Context, ds []trigger.Delivery) []trigger.Out
 }
 
 // send returns the status of the container's answer, if there is one. All but 2xx are errors, redirects too.
-func (t *post) send(ctx context.Context, payload []byte) (int, error) {
-	if len(payload) > MaxPayload {
-		return 0, tooLarge(len(payload), MaxPayload)
+func (t *post) send(ctx context.Context, d trigger.Delivery) (int, error) {
+	if len(d.Payload) > MaxPayload {
+		return 0, tooLarge(len(d.Payload), MaxPayload)
 	}
 	path := t.path
 	if path != "" {
@@ -58,12 +59,14 @@ func (t *post) send(ctx context.Context, payload []byte) (int, error) {
 	ctx, p := patient(ctx, t.wiring.clock)
 	defer p.end()
 	p.give(postTimeout, errPost)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(payload))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(d.Payload))
 	if err != nil {
 		return 0, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	a, err := t.wiring.outward.send(r, MaxPayload, timeouts{})
+	a, err := t.wiring.outward.call(r, MaxPayload, timeouts{}, runner.Invocation{
+		Function: containerName(t.container), Events: idsOf(d), Input: d.Payload,
+	})
 	switch {
 	case errors.Is(context.Cause(ctx), errPost):
 		return 0, errPost
