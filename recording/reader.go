@@ -29,7 +29,7 @@ const window = 128 << 20
 // LineError is a line that cannot be used. Reading goes on behind it.
 type LineError struct {
 	Line   int64 // from 1, the header's; 0 when the file was not read from its start
-	Offset int64 // of its first byte, of the file as it is when it is not compressed
+	Offset int64 // of its first byte, in the file as it is when it is not compressed; -1: unknown
 	Err    error
 }
 
@@ -54,7 +54,10 @@ func (e *TornError) Error() string {
 func (e *TornError) Unwrap() error { return e.Err }
 
 func place(line, offset int64) string {
-	if line == 0 {
+	switch {
+	case line == 0 && offset < 0:
+		return "a line"
+	case line == 0:
 		return fmt.Sprintf("byte %d", offset)
 	}
 	return fmt.Sprintf("line %d (byte %d)", line, offset)

@@ -13,7 +13,7 @@ import (
 type scanner struct {
 	src    *bufio.Reader
 	line   int64  // number of the next line; 0: unknown
-	offset int64  // of the next line
+	offset int64  // of the next line; -1: unknown
 	long   []byte // a line that is longer than src's buffer
 	last   bool   // the line that next returned has no end: it is the file's last
 	at     struct{ line, offset int64 }
@@ -28,7 +28,9 @@ func (s *scanner) next() ([]byte, error) {
 	for {
 		s.at.line, s.at.offset = s.line, s.offset
 		line, n, err := s.take()
-		s.offset += n
+		if s.offset >= 0 {
+			s.offset += n
+		}
 		if s.line > 0 {
 			s.line++
 		}
@@ -66,6 +68,21 @@ func (s *scanner) take() (line []byte, n int64, err error) {
 			return s.long, n, err
 		}
 	}
+}
+
+// drop leaves out what is left of a line.
+func (s *scanner) drop() error {
+	_, n, err := s.take()
+	if s.offset >= 0 {
+		s.offset += n
+	}
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return s.torn(errors.New("the compressed data ends within a frame"))
+	}
+	return s.failed(err)
 }
 
 func (s *scanner) torn(err error) error {

@@ -17,6 +17,7 @@ type Writer struct {
 	lines int64
 	ended bool
 	err   error
+	file  io.Closer // what Create opened
 }
 
 // sink takes what a Writer writes.
@@ -112,7 +113,7 @@ func (w *Writer) end(l Line) error {
 	return w.Close()
 }
 
-// Close finishes the file without saying that the recording is complete; after End it does nothing.
+// Close finishes the recording without saying that the recording is complete; after End it does nothing.
 func (w *Writer) Close() error {
 	if w.ended {
 		return w.err
@@ -120,6 +121,11 @@ func (w *Writer) Close() error {
 	w.ended = true
 	if w.err == nil {
 		if err := w.out.Close(); err != nil {
+			w.err = fmt.Errorf("recording: close: %w", err)
+		}
+	}
+	if w.file != nil {
+		if err := w.file.Close(); err != nil && w.err == nil {
 			w.err = fmt.Errorf("recording: close: %w", err)
 		}
 	}
