@@ -39,6 +39,13 @@ func (g *Gateway) Accept(w http.ResponseWriter, r *http.Request, s Socket) error
 		http.Error(w, err.Error(), status)
 		return fmt.Errorf("gateway: accept %s: %w", s.ID, err)
 	}
+	var opening Opening
+	if through := g.options.Faults.Open; through != nil {
+		if opening = through(r, s); opening.Status != 0 {
+			return refuse(opening.Status, errors.New(opening.Text))
+		}
+		s.Closed = opening.late(s.Closed)
+	}
 	hello, err := switching(r.Header.Get("Sec-Websocket-Key"), s.Subprotocol, s.Header)
 	if err != nil {
 		return refuse(http.StatusInternalServerError, err)
@@ -60,7 +67,12 @@ func (g *Gateway) Accept(w http.ResponseWriter, r *http.Request, s Socket) error
 	}}
 	c.active.Store(now.UnixNano())
 	var told <-chan struct{}
-	defer func() { await(told) }() // without the lock
+	defer func() { // without the lock
+		await(told)
+		if opening.Opened != nil && c.wire != nil {
+			opening.Opened()
+		}
+	}()
 	// The connection is on its path before the client can know of it, and the lock lets nothing pass before hello.
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,6 +97,7 @@ func (g *Gateway) Accept(w http.ResponseWriter, r *http.Request, s Socket) error
 		c.tellSent(*s.First, nil)
 	}
 	c.enqueue(entry{frames: hello, whole: true})
+	c.torn, c.stalled = opening.Torn, opening.Slow
 	start(early(rw.Reader))
 	return nil
 }

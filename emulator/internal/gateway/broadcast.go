@@ -11,14 +11,22 @@ const passSize = 1 << 20
 
 // Sent says what became of a message of a broadcast.
 type Sent struct {
-	Connections int  // that took it
-	TooBig      bool // over Limits.Message: sent to nobody
+	Connections int   // that took it
+	TooBig      bool  // over Limits.Message: sent to nobody
+	Err         error // it went wrong on purpose: see Faults
 }
 
 // Broadcast queues messages, in order, for every connection of a path. Broadcasts to a path go out in the order of the calls; those
 // that wait for their turn leave together, in one write to each connection. A connection that comes meanwhile gets all of the
 // messages or none. When ctx ends before its turn, nothing is sent.
 func (g *Gateway) Broadcast(ctx context.Context, key string, ms []Message) []Sent {
+	if through := g.options.Faults.Broadcast; through != nil {
+		return through(ctx, key, ms, func(ctx context.Context, ms []Message) []Sent { return g.broadcast(ctx, key, ms) })
+	}
+	return g.broadcast(ctx, key, ms)
+}
+
+func (g *Gateway) broadcast(ctx context.Context, key string, ms []Message) []Sent {
 	out := make([]Sent, len(ms))
 	fit := make([]Message, 0, len(ms))
 	for i, m := range ms {

@@ -27,6 +27,8 @@ type wire interface {
 	write(p []byte) (int, error)
 	// wait sees to it that the queue, which is not empty, is sent when the socket takes more.
 	wait()
+	// resume is wait after a stall, in which the socket may have taken more unheard.
+	resume()
 	// closeWrite tells the peer that nothing more comes, if the transport can.
 	closeWrite()
 	close()
@@ -55,6 +57,9 @@ type conn struct {
 	mu      sync.Mutex
 	state   state
 	queue   queue
+	counted bool      // the queue counts in the gateway's backlogs
+	torn    bool      // the next frame is cut in the middle
+	stalled bool      // nothing is written
 	reading bool      // somebody reads, and will see to the end of the connection
 	drained func()    // what to do when the queue is empty; nil: nothing
 	until   time.Time // how long a closing connection has
@@ -80,7 +85,7 @@ func (c *conn) send(frames []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	err := c.push(entry{frames: frames})
-	c.closeSlow(err)
+	c.settle(err, frames)
 	return err
 }
 
@@ -90,7 +95,7 @@ func (c *conn) cast(frames []byte, pass uint32) (took bool) {
 	defer c.mu.Unlock()
 	err := c.push(entry{frames: frames})
 	if err != nil {
-		c.closeSlow(err)
+		c.settle(err, frames)
 		return false
 	}
 	c.had = pass
@@ -117,15 +122,23 @@ func (c *conn) postNow(m Message) (err error, told <-chan struct{}) {
 	if err == nil {
 		err = c.push(entry{frames: frames})
 	}
+	if err == errTorn { // whoever sends does not know
+		told = c.tellSent(m, nil)
+		c.tear(frames)
+		return nil, told
+	}
 	told = c.tellSent(m, err)
-	c.closeSlow(err)
+	c.settle(err, frames)
 	return err, told
 }
 
-// push queues an entry. After ErrSlow the caller must call closeSlow.
+// push queues an entry. After an error the caller must call settle.
 func (c *conn) push(e entry) error {
 	if c.state != open {
 		return ErrGone
+	}
+	if c.torn {
+		return errTorn
 	}
 	o := &c.g.options
 	if o.KeepSlow && !c.queue.empty() && c.queue.size+len(e.frames)+entryCost > c.g.limits.Backlog {
@@ -144,8 +157,11 @@ func (c *conn) push(e entry) error {
 	return nil
 }
 
-// closeSlow closes a connection that has just been found slow.
-func (c *conn) closeSlow(err error) {
+// settle ends a connection that did not take frames as it should.
+func (c *conn) settle(err error, frames []byte) {
+	if err == errTorn {
+		c.tear(frames)
+	}
 	if err != ErrSlow {
 		return
 	}
@@ -157,7 +173,7 @@ func (c *conn) closeSlow(err error) {
 // enqueue writes what the socket takes at once and queues the rest.
 func (c *conn) enqueue(e entry) {
 	idle := c.queue.empty()
-	if idle {
+	if idle && !c.stalled {
 		n, err := c.wire.write(e.frames)
 		if err != nil {
 			c.hangUp()
@@ -169,8 +185,11 @@ func (c *conn) enqueue(e entry) {
 		e.sent = n
 	}
 	c.queue.add(e)
+	if c.stalled {
+		return
+	}
 	if idle {
-		c.g.backlogs.add(1)
+		c.count(true)
 	}
 	c.wire.wait()
 }
@@ -178,9 +197,12 @@ func (c *conn) enqueue(e entry) {
 // shortened settles the accounts after the queue, which was not empty, got shorter.
 func (c *conn) shortened() {
 	if !c.queue.empty() {
+		if c.held() {
+			c.count(false)
+		}
 		return
 	}
-	c.g.backlogs.add(-1)
+	c.count(false)
 	if c.drained != nil {
 		c.drained()
 	}
@@ -230,7 +252,7 @@ func (c *conn) hangUp() {
 	c.wire.close()
 	if !c.queue.empty() {
 		c.queue = queue{}
-		c.g.backlogs.add(-1)
+		c.count(false)
 	}
 	c.g.deadlines.unset(c)
 	if !c.reading {

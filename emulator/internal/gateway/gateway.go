@@ -52,6 +52,9 @@ type Options struct {
 	Received func(id, path string, m Message)                   // before Socket.Message; the data must not change
 	Ended    func(info Info, code int, reason string, by Party) // whoever ended it; nothing is sent to it after
 
+	// Faults are doors for what goes wrong on purpose. The zero value: nothing does.
+	Faults Faults
+
 	// KeepSlow leaves a connection open whose queue is full: what does not fit is refused with ErrBusy. Else it is closed as slow.
 	KeepSlow bool
 	// SentCounts keeps a connection from being idle by what is sent to it, too.
@@ -170,6 +173,9 @@ func (g *Gateway) Send(id string, m Message) error {
 		}
 		g.tellSent(SentFrame{ID: id, Message: m, Err: err})
 		return err
+	}
+	if through := g.options.Faults.Send; through != nil {
+		return through(id, c.info.Path, m, func() error { return c.post(m) })
 	}
 	return c.post(m)
 }

@@ -41,13 +41,15 @@ func (w *plain) wait() {
 	}
 }
 
+func (w *plain) resume() { w.wait() }
+
 func (w *plain) flush() {
 	c := w.c
 	pieces := make(net.Buffers, 0, flushPieces)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.state != over && !c.queue.empty() {
-		pieces = c.queue.peek(pieces[:0])
+	for c.state != over && !c.queue.empty() && !c.held() {
+		pieces = c.pieces(pieces[:0])
 		out := pieces
 		for _, p := range pieces {
 			c.queue.lent += len(p)

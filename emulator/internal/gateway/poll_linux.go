@@ -89,6 +89,13 @@ func (w *polled) write(p []byte) (int, error) {
 // wait has nothing to do: the socket has refused bytes, so the edge will come.
 func (w *polled) wait() {}
 
+func (w *polled) resume() {
+	if !w.flushing {
+		w.flushing = true
+		w.c.g.conns.Go(w.flush)
+	}
+}
+
 func (w *polled) closeWrite() { _ = unix.Shutdown(w.fd, unix.SHUT_WR) }
 
 func (w *polled) close() {
@@ -104,7 +111,7 @@ func (w *polled) ready(events uint32) {
 	if c.state == over {
 		return
 	}
-	if events&unix.EPOLLOUT != 0 && !c.queue.empty() && !w.flushing {
+	if events&unix.EPOLLOUT != 0 && !c.queue.empty() && !w.flushing && !c.held() {
 		w.flushing = true
 		c.g.conns.Go(w.flush)
 	}
@@ -169,10 +176,10 @@ func (w *polled) flushSome(pieces [][]byte) (more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer func() { w.flushing = more }()
-	if c.state == over || c.queue.empty() {
+	if c.state == over || c.queue.empty() || c.held() {
 		return false
 	}
-	n, err := unix.Writev(w.fd, c.queue.peek(pieces))
+	n, err := unix.Writev(w.fd, c.pieces(pieces))
 	switch {
 	case errors.Is(err, unix.EINTR):
 		return true
