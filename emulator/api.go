@@ -9,9 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/regcast/regcast/emulator/internal/journal"
-	"github.com/regcast/regcast/events"
 )
 
 // emitLimit bounds the body of POST /_regcast/events, in bytes.
@@ -98,14 +95,6 @@ func (e *Emulator) getTrace(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// JournalLine is one line of GET /_regcast/journal.
-type JournalLine struct {
-	Seq    uint64         `json:"seq"`
-	At     time.Time      `json:"at"`
-	Record *events.Record `json:"record,omitempty"`
-	Step   *events.Step   `json:"step,omitempty"`
-}
-
 // getJournal writes the journal as lines of JSON: from=N starts at a position, follow=true stays for what is to come.
 func (e *Emulator) getJournal(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -163,22 +152,6 @@ func (e *Emulator) getJournal(w http.ResponseWriter, r *http.Request) {
 			_ = out.Flush()
 		}
 	}
-}
-
-func journalLine(entry journal.Entry) (JournalLine, error) {
-	line := JournalLine{Seq: entry.Seq, At: entry.At}
-	switch entry.Topic {
-	case journal.Changes:
-		r, err := events.DecodeRecord(entry.Data)
-		line.Record = &r
-		return line, err
-	case journal.Steps:
-		var s events.Step
-		err := json.Unmarshal(entry.Data, &s)
-		line.Step = &s
-		return line, err
-	}
-	return line, fmt.Errorf("topic %q is unknown", entry.Topic)
 }
 
 // getQuiet answers when nothing is in flight, so that a test in any language needs no sleep.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/regcast/regcast/emulator"
 	"github.com/regcast/regcast/emulator/emulatortest"
+	"github.com/regcast/regcast/recording"
 )
 
 func request(t *testing.T, em *emulatortest.Emulator, method, path, body string) (int, string) {
@@ -137,10 +138,10 @@ func TestJournalFollowsFromThePast(t *testing.T) {
 	is.NoErr(err)
 	defer res.Body.Close()
 	lines := bufio.NewReader(res.Body)
-	next := func() emulator.JournalLine {
+	next := func() recording.Line {
 		data, err := lines.ReadBytes('\n')
 		is.NoErr(err)
-		var line emulator.JournalLine
+		var line recording.Line
 		is.NoErr(json.Unmarshal(data, &line))
 		return line
 	}

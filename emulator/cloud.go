@@ -21,7 +21,7 @@ import (
 // cloudOptions are the doors of the cloud. The control plane behind some of them is there before the first request is.
 func (e *Emulator) cloudOptions(cfg Config) yandex.Options {
 	o := yandex.Options{
-		Gateway: e.gateway, Clock: e.clock, Note: e.note, Warn: e.warn, TagOnCreateImage: cfg.TagOnCreateImage,
+		Gateway: e.gateway, Clock: e.clock, Invoked: e.recordInvocation, Note: e.note, Warn: e.warn, TagOnCreateImage: cfg.TagOnCreateImage,
 		Invoke: func(ctx context.Context, function string, q runner.Request) (runner.Response, error) {
 			return e.runner.Invoke(ctx, function, q)
 		},

@@ -16,6 +16,7 @@ import (
 	"github.com/regcast/regcast/emulator/emulatortest"
 	"github.com/regcast/regcast/events"
 	"github.com/regcast/regcast/events/ecr"
+	"github.com/regcast/regcast/recording"
 )
 
 // everything is a rule that wants all of ECR, a queue, and a function behind it.
@@ -53,7 +54,7 @@ func journalled(t *testing.T, em *emulatortest.Emulator) (all []ecr.Event) {
 	}
 	defer res.Body.Close()
 	for lines := json.NewDecoder(res.Body); ; {
-		var line emulator.JournalLine
+		var line recording.Line
 		switch err := lines.Decode(&line); {
 		case err == io.EOF:
 			return all

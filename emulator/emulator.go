@@ -138,7 +138,9 @@ func (e *Emulator) build(cfg Config) (err error) {
 			return fmt.Errorf("allowed origin %q: %w; want HOST or SCHEME://HOST, * is a wildcard", pattern, err)
 		}
 	}
-	e.gateway = gateway.New(gateway.Options{Clock: e.clock, Origins: cfg.AllowOrigins})
+	sockets := gateway.Options{Clock: e.clock, Origins: cfg.AllowOrigins}
+	e.recordSockets(&sockets, pathKeyOf)
+	e.gateway = gateway.New(sockets)
 	e.outward = yandex.NewTransport()
 	e.cloud = yandex.New(e.cloudOptions(cfg))
 	if err := e.readTemplate(cfg); err != nil {

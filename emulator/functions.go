@@ -135,6 +135,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 			log(e.functionID(function), string(line))
 			e.control.LogFunction(function, line)
 		},
+		Invoked: e.recordInvocation,
 	})
 	if e.plan == nil {
 		return nil
@@ -148,6 +149,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	if cfg.FragmentFrames {
 		sockets.Fragments = []int{256, 1024, 4096} // small enough for one event to be cut
 	}
+	e.recordSockets(&sockets, stageOf)
 	e.sockets = gateway.New(sockets)
 	e.aws = aws.New(aws.Options{
 		Account: account, Region: region, Gateway: e.sockets, Invoke: e.runner.Invoke, Clock: e.clock, Note: e.note, Warn: e.warn,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/regcast/regcast/emulator"
 	"github.com/regcast/regcast/emulator/emulatortest"
+	"github.com/regcast/regcast/recording"
 )
 
 // steps follows what is decided from now on.
@@ -28,7 +29,7 @@ func steps(t *testing.T, em *emulatortest.Emulator) (wait func(what string) stri
 	return func(what string) string {
 		t.Helper()
 		for {
-			var line emulator.JournalLine
+			var line recording.Line
 			if err := lines.Decode(&line); err != nil {
 				t.Fatal(err)
 			}

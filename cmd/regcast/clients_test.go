@@ -21,6 +21,7 @@ import (
 	"github.com/regcast/regcast/emulator/emulatortest"
 	"github.com/regcast/regcast/events"
 	"github.com/regcast/regcast/events/yandex"
+	"github.com/regcast/regcast/recording"
 )
 
 // clients are programs of others that push, pull and delete: go install packages, pinned.
@@ -147,7 +148,7 @@ func (s *story) next(ts *testscript.TestScript) []events.Event {
 	}
 	var recorded []events.Event
 	for lines := json.NewDecoder(res.Body); lines.More(); {
-		var line emulator.JournalLine
+		var line recording.Line
 		ts.Check(lines.Decode(&line))
 		s.read = line.Seq
 		if line.Record == nil {

@@ -15,11 +15,11 @@ import (
 
 	"github.com/matryer/is"
 
-	"github.com/regcast/regcast/emulator"
+	"github.com/regcast/regcast/recording"
 )
 
-// recording is a rule with two targets: a queue with a function behind it, and a function.
-const recording = `
+// recorderTemplate is a rule with two targets: a queue with a function behind it, and a function.
+const recorderTemplate = `
 Transform: AWS::Serverless-2016-10-31
 Globals:
   Function:
@@ -60,7 +60,7 @@ func TestKilledWhileFunctionsWork(t *testing.T) {
 	is.NoErr(err)
 	is.NoErr(os.Symlink(self, filepath.Join(code, "bootstrap")))
 	record, template := filepath.Join(code, "record"), filepath.Join(code, "template.yaml")
-	is.NoErr(os.WriteFile(template, fmt.Appendf(nil, recording, processes.listener.Addr(), record), 0o600))
+	is.NoErr(os.WriteFile(template, fmt.Appendf(nil, recorderTemplate, processes.listener.Addr(), record), 0o600))
 	up := func() *child {
 		return start(t, "--addr", "127.0.0.1:0", "--data", data, "--template", template, "--no-watch")
 	}
@@ -130,7 +130,7 @@ func TestKilledWhileFunctionsWork(t *testing.T) {
 	p.get(t, "/_regcast/quiet")
 	ids := map[string]string{} // tag and digest → id of the event of AWS
 	for lines := json.NewDecoder(bytes.NewReader(p.get(t, "/_regcast/journal"))); ; {
-		var line emulator.JournalLine
+		var line recording.Line
 		if err := lines.Decode(&line); err == io.EOF {
 			break
 		} else if err != nil {

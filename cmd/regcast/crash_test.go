@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/regcast/regcast/emulator"
 	"github.com/regcast/regcast/events"
+	"github.com/regcast/regcast/recording"
 )
 
 // The emulator is killed so often on each of so many data folders, which live side by side.
@@ -112,7 +112,7 @@ func readJournal(t *testing.T, p *child) (recorded map[string][]string, ended ma
 		if err == io.EOF {
 			return recorded, ended
 		}
-		var line emulator.JournalLine
+		var line recording.Line
 		if err := json.Unmarshal(data, &line); err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/regcast/regcast/emulator"
 	"github.com/regcast/regcast/events"
+	"github.com/regcast/regcast/recording"
 )
 
 func newJournal(env environment) *cobra.Command {
@@ -19,7 +19,8 @@ func newJournal(env environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "journal",
 		Short: "Print what happened, in order",
-		Long:  "Print what happened, in order: every recorded change with its events, and every step that followed from it.",
+		Long: "Print what happened, in order: every recorded change with its events, every step that followed from it,\n" +
+			"and the invocations, frames, connections and moves of the clock, each in a line.",
 		Example: `  regcast journal --follow
   regcast journal --json | jq 'select(.record) | .record.events[].id'`,
 		Args: cobra.NoArgs,
@@ -50,7 +51,7 @@ func newJournal(env environment) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("journal: %w", err)
 			}
-			var line emulator.JournalLine
+			var line recording.Line
 			if err := json.Unmarshal(data, &line); err != nil {
 				return fmt.Errorf("journal: answer: %w", err)
 			}
@@ -62,20 +63,119 @@ func newJournal(env environment) *cobra.Command {
 	return c
 }
 
-func printLine(w io.Writer, line emulator.JournalLine) error {
-	if line.Step != nil {
-		_, err := fmt.Fprintf(w, "%6d  %s\n", line.Seq, stepLine(*line.Step))
-		return err
-	}
+func printLine(w io.Writer, line recording.Line) error {
 	var err error
-	for _, e := range line.Record.Events {
-		_, err = fmt.Fprintf(w, "%6d  %s  %-9s  %s  %s  %s\n",
-			line.Seq, clockTime(line.At), line.Record.Origin, e.ID, e.Type, image(line.Record.Changes[e.Of]))
-	}
-	if len(line.Record.Events) == 0 {
-		_, err = fmt.Fprintf(w, "%6d  %s  %-9s  a change that no event tells of\n", line.Seq, clockTime(line.At), line.Record.Origin)
+	switch {
+	case line.Record != nil:
+		for _, e := range line.Record.Events {
+			_, err = fmt.Fprintf(w, "%6d  %s  %-9s  %s  %s  %s\n",
+				line.Seq, clockTime(line.At), line.Record.Origin, e.ID, e.Type, image(line.Record.Changes[e.Of]))
+		}
+		if len(line.Record.Events) == 0 {
+			_, err = fmt.Fprintf(w, "%6d  %s  %-9s  a change that no event tells of\n", line.Seq, clockTime(line.At), line.Record.Origin)
+		}
+	case line.Kind() != "": // another kind is of a newer regcast
+		_, err = fmt.Fprintf(w, "%6d  %s\n", line.Seq, newsLine(line))
 	}
 	return err
+}
+
+// newsLine words what is no record, as steps are worded.
+func newsLine(line recording.Line) string {
+	if line.Step != nil {
+		return stepLine(*line.Step)
+	}
+	var room, what, text string
+	switch {
+	case line.Invocation != nil:
+		room, what, text = "runner", "invoked", invocationText(*line.Invocation)
+	case line.Frame != nil:
+		room, what, text = frameText(*line.Frame)
+	case line.Socket != nil:
+		room, what, text = "gateway", line.Socket.What, socketText(*line.Socket)
+	case line.Clock != nil:
+		room, what, text = "clock", line.Clock.What, clockText(*line.Clock)
+	case line.End != nil:
+		room, what, text = "recording", "end", fmt.Sprintf("%d lines", line.End.Lines)
+	}
+	return fmt.Sprintf("%s  %-9s  %-9s  %s", clockTime(line.At), room, what, text)
+}
+
+func invocationText(in recording.Invocation) string {
+	text := fmt.Sprintf("%s: %s in %.3g ms, %d bytes in, %d out, %d log lines", in.Function, in.ID, in.DurationMS, len(in.Input), len(in.Output),
+		len(in.Log)+in.LogCut)
+	switch {
+	case in.Error == "Unhandled": // the output says why
+		text += ": failed: " + short(string(in.Output))
+	case in.Error != "":
+		text += ": " + in.Error
+	}
+	return text
+}
+
+func frameText(f recording.Frame) (room, what, text string) {
+	what, who := "sent", f.Connection
+	switch {
+	case f.In:
+		what = "received"
+	case f.Error != "":
+		what = "not sent"
+	case who == "":
+		who = "1 connection"
+		if f.Sent != 1 {
+			who = fmt.Sprintf("%d connections", f.Sent)
+		}
+	}
+	data := fmt.Sprintf("%d bytes of binary", len(f.Data))
+	if !f.Binary {
+		data = short(string(f.Data))
+	}
+	text = fmt.Sprintf("%s: %s: %s", place(f.Gateway, f.Path), who, data)
+	if f.Error != "" {
+		text = fmt.Sprintf("%s: %s: %s: %s", place(f.Gateway, f.Path), who, f.Error, data)
+	}
+	return "gateway", what, text
+}
+
+func socketText(s recording.Socket) string {
+	text := place(s.Gateway, s.Path) + ": " + s.Connection
+	if s.What == recording.Opened {
+		return text + " " + s.URL
+	}
+	text += fmt.Sprintf(" by %s: %d", s.By, s.Code)
+	if s.Reason != "" {
+		text += " " + s.Reason
+	}
+	return text
+}
+
+func clockText(c recording.Clock) string {
+	switch {
+	case c.By != 0:
+		return c.By.String()
+	case c.Speed != 0:
+		return fmt.Sprintf("%gx", c.Speed)
+	}
+	return ""
+}
+
+// place is a gateway's path, or an API's stage.
+func place(gateway, path string) string {
+	if path != "" && path[0] != '/' {
+		path = "/" + path
+	}
+	return gateway + path
+}
+
+// short is the beginning of a text, on one line.
+func short(text string) string {
+	const most = 80
+	text = strings.Join(strings.Fields(text), " ")
+	runes := []rune(text[:min(len(text), 4*most)])
+	if len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return string(runes)
 }
 
 func stepLine(s events.Step) string {
