@@ -136,7 +136,7 @@ func (r *Reader) Lines() iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		if first := r.first; first != nil {
 			r.first = nil
-			if !yield(r.lines.decode(first)) {
+			if r.lines.wants(first) && !yield(r.lines.decode(first)) {
 				return
 			}
 		}

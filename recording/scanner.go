@@ -17,6 +17,7 @@ type scanner struct {
 	long   []byte // a line that is longer than src's buffer
 	last   bool   // the line that next returned has no end: it is the file's last
 	at     struct{ line, offset int64 }
+	wanted func(key) bool // all passes over the other lines; nil: none
 }
 
 // next returns the next line that is not blank, without its end; it holds until the next call. The error is io.EOF, a *LineError,
@@ -131,12 +132,17 @@ func (s *scanner) all(yield func(Line, error) bool) {
 			}
 			continue
 		}
-		l, err := s.decode(bytes.Clone(data))
-		if !yield(l, err) {
-			return
-		}
-		if s.last {
+		if s.wants(data) && !yield(s.decode(bytes.Clone(data))) || s.last {
 			return
 		}
 	}
+}
+
+// wants says no only of lines that can be read.
+func (s *scanner) wants(line []byte) bool {
+	if s.wanted == nil {
+		return true
+	}
+	k, ok := keyOf(line)
+	return !ok || s.wanted(k)
 }

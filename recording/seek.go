@@ -2,7 +2,6 @@ package recording
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,13 +89,16 @@ func (f *SeekReader) Close() error { return f.file.Close() }
 func (f *SeekReader) Header() Header { return f.header }
 
 // Lines reads all, as Reader's does, as often as it is called.
-func (f *SeekReader) Lines() iter.Seq2[Line, error] {
+func (f *SeekReader) Lines() iter.Seq2[Line, error] { return f.read(nil) }
+
+func (f *SeekReader) read(wanted func(key) bool) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		r, err := NewReader(f.from(0))
 		if err != nil {
 			yield(Line{}, err)
 			return
 		}
+		r.lines.wanted = wanted
 		r.Lines()(yield)
 	}
 }
@@ -104,22 +106,26 @@ func (f *SeekReader) Lines() iter.Seq2[Line, error] {
 // From reads on from t: every line that happened then or later. It relies on the lines' order, which may be wrong by 256 KB (in a
 // compressed file by a frame). Line numbers in errors are 0: nobody has counted.
 func (f *SeekReader) From(t time.Time) iter.Seq2[Line, error] {
-	return f.search(
-		func(k key) bool { return !k.At.IsZero() },
-		func(k key) bool { return !k.At.Before(t) },
-		func(l Line) bool { return !l.At.Before(t) })
+	return func(yield func(Line, error) bool) {
+		f.search(yield,
+			func(k key) bool { return !k.At.IsZero() },
+			func(k key) bool { return !k.At.Before(t) },
+			func(k key) bool { return !k.At.Before(t) })
+	}
 }
 
 // FromSeq reads on from a position in the journal: every line of that or a later one, and what has none behind the first of those.
 func (f *SeekReader) FromSeq(seq uint64) iter.Seq2[Line, error] {
-	var began bool
-	return f.search(
-		func(k key) bool { return k.Seq > 0 },
-		func(k key) bool { return k.Seq >= seq },
-		func(l Line) bool {
-			began = began || l.Seq >= seq
-			return began && (l.Seq == 0 || l.Seq >= seq)
-		})
+	return func(yield func(Line, error) bool) {
+		var began bool
+		f.search(yield,
+			func(k key) bool { return k.Seq > 0 },
+			func(k key) bool { return k.Seq >= seq },
+			func(k key) bool {
+				began = began || k.Seq >= seq
+				return began && (k.Seq == 0 || k.Seq >= seq)
+			})
+	}
 }
 
 // Last returns the last line that is whole, reading no more than the end of the file: when it is an End, the recording is complete.
@@ -131,7 +137,7 @@ func (f *SeekReader) Last() (Line, error) {
 	}
 	for i := places - 1; i >= 0; i-- {
 		var last Line
-		for l, err := range f.at(i) {
+		for l, err := range f.at(i, nil) {
 			if err == nil {
 				last = l
 			}
@@ -143,46 +149,31 @@ func (f *SeekReader) Last() (Line, error) {
 	return Line{}, io.EOF
 }
 
-// key is what a line is found by.
-type key struct {
-	Seq uint64    `json:"seq"`
-	At  time.Time `json:"at"`
-}
-
-// search reads lines for which wanted says yes, from a little before the first place where reached does. Places whose key is no
-// use are passed over.
-func (f *SeekReader) search(use, reached func(key) bool, wanted func(Line) bool) iter.Seq2[Line, error] {
-	return func(yield func(Line, error) bool) {
-		places, err := f.places()
-		if err != nil {
-			yield(Line{}, err)
-			return
-		}
-		var failed error
-		i := sort.Search(places, func(i int) bool {
-			k, err := f.key(i, use)
-			if err != nil && !errors.Is(err, io.EOF) && failed == nil {
-				failed = err
-			}
-			return err != nil || reached(k)
-		})
-		if failed != nil {
-			yield(Line{}, failed)
-			return
-		}
-		back := 2
-		if f.frames == nil {
-			back = 1 + slack/block
-		}
-		for l, err := range f.at(max(0, i-back)) {
-			if err == nil && !wanted(l) {
-				continue
-			}
-			if !yield(l, err) {
-				return
-			}
-		}
+// search yields the lines that are wanted, beginning a little before the first place where reached says yes. Keys that are of no use
+// are passed over.
+func (f *SeekReader) search(yield func(Line, error) bool, use, reached, wanted func(key) bool) {
+	places, err := f.places()
+	if err != nil {
+		yield(Line{}, err)
+		return
 	}
+	var failed error
+	i := sort.Search(places, func(i int) bool {
+		k, err := f.key(i, use)
+		if err != nil && !errors.Is(err, io.EOF) && failed == nil {
+			failed = err
+		}
+		return err != nil || reached(k)
+	})
+	if failed != nil {
+		yield(Line{}, failed)
+		return
+	}
+	back := 2
+	if f.frames == nil {
+		back = 1 + slack/block
+	}
+	f.at(max(0, i-back), wanted)(yield)
 }
 
 // places is how many places there are to begin at.
@@ -194,17 +185,19 @@ func (f *SeekReader) places() (int, error) {
 	return len(frames), err
 }
 
-// at reads from the first line that begins at or behind a place, to the end.
-func (f *SeekReader) at(i int) iter.Seq2[Line, error] {
-	if i == 0 {
-		return f.Lines()
-	}
+// at reads what is wanted (nil: all) from the first line that begins at or behind a place, to the end.
+func (f *SeekReader) at(i int, wanted func(key) bool) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
+		if i == 0 {
+			f.read(wanted)(yield)
+			return
+		}
 		s, err := f.scan(i)
 		if err != nil {
 			yield(Line{}, err)
 			return
 		}
+		s.wanted = wanted
 		s.all(yield)
 	}
 }
@@ -225,8 +218,10 @@ func (f *SeekReader) key(i int, use func(key) bool) (key, error) {
 		case err != nil && !errors.As(err, &bad):
 			return key{}, err
 		}
-		var k key
-		if err == nil && json.Unmarshal(line, &k) == nil && use(k) {
+		if err != nil {
+			continue
+		}
+		if k, ok := keyOf(line); ok && use(k) {
 			return k, nil
 		}
 	}
