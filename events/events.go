@@ -101,7 +101,7 @@ func (r Record) Encode() ([]byte, error) {
 		n += len(e.Body) + 128
 	}
 	out := append(make([]byte, 0, n), `{"origin":`...)
-	out = strconv.AppendQuote(out, r.Origin)
+	out = appendString(out, r.Origin)
 	out = append(append(out, `,"changes":`...), changes...)
 	out = append(out, `,"events":[`...)
 	for i := range r.Events {
@@ -110,9 +110,9 @@ func (r Record) Encode() ([]byte, error) {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = strconv.AppendQuote(append(out, `{"id":`...), e.ID)
-		out = strconv.AppendQuote(append(out, `,"source":`...), e.Source)
-		out = strconv.AppendQuote(append(out, `,"type":`...), e.Type)
+		out = appendString(append(out, `{"id":`...), e.ID)
+		out = appendString(append(out, `,"source":`...), e.Source)
+		out = appendString(append(out, `,"type":`...), e.Type)
 		out = strconv.AppendInt(append(out, `,"of":`...), int64(e.Of), 10)
 		out = append(append(append(out, `,"body":`...), e.Body...), '}')
 	}
@@ -122,6 +122,20 @@ func (r Record) Encode() ([]byte, error) {
 		out = append(out, '"')
 	}
 	return append(out, '}'), nil
+}
+
+// appendString writes s as JSON: an id that was recorded elsewhere may be anything.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			text, err := json.Marshal(s)
+			if err != nil {
+				panic("events: a string did not encode: " + err.Error())
+			}
+			return append(b, text...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // DecodeRecord reads a record as Encode or json.Marshal wrote it.

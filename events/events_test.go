@@ -120,7 +120,7 @@ func TestRecordSurvivesTheJournal(t *testing.T) {
 	in := events.Record{
 		Origin:  events.OriginRegistry,
 		Changes: []events.Change{{Kind: events.ImageCreated, Digest: "A"}, {Kind: events.TagAttached, Digest: "A", Tag: "t"}},
-		Events:  []events.Event{{ID: "1", Source: "s", Type: "x", Of: 1, Body: json.RawMessage(`{"a":1}`)}},
+		Events:  []events.Event{{ID: "1\x01\"é\U000e0001", Source: "s", Type: "x", Of: 1, Body: json.RawMessage(`{"a":1}`)}}, // recorded elsewhere
 	}
 	data, err := in.Encode()
 	is.NoErr(err)
