@@ -36,6 +36,10 @@ type Options struct {
 	// MaxHeld bounds the events that one trigger has read and not handed on. When a trigger is full, reading waits, for all
 	// triggers: nothing is lost. 0 means the constant MaxHeld; a Window.Count above it counts instead.
 	MaxHeld int
+	// Through stands before each event that a trigger wants, so that things go wrong on purpose. put gives the event to the trigger, by
+	// so much later than it was published; over says that put will not be called any more, and must be called once. Both may be called
+	// later, until Close begins: it must not begin before. Nil: every event goes to its trigger.
+	Through func(t Trigger, ev events.Event, put func(late time.Duration), over func())
 }
 
 // Engine runs triggers. All methods may be called at once; Run is called once.
@@ -45,6 +49,7 @@ type Engine struct {
 	done    func(uint64)
 	note    func(events.Step)
 	maxHeld int
+	through func(Trigger, events.Event, func(time.Duration), func())
 	index   index
 
 	reading     context.Context // ends when Close begins
@@ -69,6 +74,7 @@ type Engine struct {
 func New(o Options) *Engine {
 	e := &Engine{
 		clock: o.Clock, next: o.Next, done: o.Done, note: o.Note, maxHeld: cmp.Or(o.MaxHeld, MaxHeld),
+		through: o.Through,
 		index:   newIndex(),
 		closing: make(chan struct{}),
 		resting: map[*runner]time.Time{},

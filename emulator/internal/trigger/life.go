@@ -172,6 +172,6 @@ func (e *Engine) idle() {
 func (e *Engine) readTo(seq uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.read = seq
+	e.read = max(e.read, seq) // what was held back comes after others
 	e.changed.Broadcast()
 }

@@ -51,7 +51,15 @@ func (e *Engine) offer(ctx context.Context, m *matcher, seq uint64, record event
 		e.match(m, ev, now)
 		for _, c := range m.wanted {
 			rec.left.Add(1)
-			if err := c.put(ctx, item{event: ev, def: c.def, at: at, record: rec}); err != nil {
+			it := item{event: ev, def: c.def, at: at, record: rec}
+			if e.through != nil {
+				e.pass(c, it)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				continue
+			}
+			if err := c.put(ctx, it); err != nil {
 				return err
 			}
 		}
@@ -59,6 +67,24 @@ func (e *Engine) offer(ctx context.Context, m *matcher, seq uint64, record event
 	e.release(rec)
 	e.readTo(seq)
 	return nil
+}
+
+// pass has Through decide how often and when a trigger gets an event. What could not be put leaves the record undone.
+func (e *Engine) pass(c candidate, it item) {
+	var undone atomic.Bool
+	put := func(late time.Duration) {
+		it := it
+		it.at = it.at.Add(late)
+		it.record.left.Add(1)
+		if e.reading.Err() != nil || c.put(e.reading, it) != nil {
+			undone.Store(true)
+		}
+	}
+	e.through(c.def.Trigger, *it.event, put, func() {
+		if !undone.Load() {
+			e.release(it.record)
+		}
+	})
 }
 
 // match fills m.wanted and tells the trace.

@@ -83,6 +83,7 @@ func TestMatchStepTellsWhoSaidNoAndWhy(t *testing.T) {
 		"unmatched||no trigger on registry r3, 5 on others",
 	})
 	h.is.Equal(h.steps[0].Data["triggers"], []string{"deploy"})
+	h.is.Equal(h.steps[0].Data["trigger_ids"], []string{"t1"})
 	near, err := json.Marshal(h.steps[0].Data["near"])
 	h.is.NoErr(err)
 	h.is.Equal(string(near), `[{"trigger":"t3","trigger_id":"t3","why":"tag: want v1, got 1","field":"tag","want":"v1","got":"1","doc":"page"},`+

@@ -23,11 +23,12 @@ func matchStep(at time.Time, ev *events.Event, m *matcher, total int) events.Ste
 		s.Data["near"] = append([]near(nil), m.near...)
 	}
 	if len(m.wanted) > 0 {
-		who := make([]string, len(m.wanted))
+		names := make([]string, 2*len(m.wanted))
+		who, ids := names[:len(m.wanted)], names[len(m.wanted):]
 		for i, c := range m.wanted {
-			who[i] = c.def.who
+			who[i], ids[i] = c.def.who, c.def.ID
 		}
-		s.Data["triggers"] = who
+		s.Data["triggers"], s.Data["trigger_ids"] = who, ids
 		s.Text = "wanted by " + list(who, ", ")
 		return s
 	}
