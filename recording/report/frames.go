@@ -28,6 +28,7 @@ type frame struct {
 
 	key     uint64
 	matters bool
+	guessed bool // its events are those of what ran when it was sent
 	dropped bool
 }
 
@@ -73,6 +74,7 @@ func (fs *frames) add(at time.Time, f *recording.Frame, matters bool) {
 		fs.alike[key] = g
 		if matters {
 			fs.kept = append(fs.kept, g)
+			fs.expect(g)
 		} else {
 			fs.wait(g)
 		}
@@ -124,10 +126,16 @@ func (fs *frames) wait(g *frame) {
 		fs.others = fs.others[:n]
 	}
 	fs.others = append(fs.others, g)
-	if len(g.events) == 0 {
-		for _, id := range g.during {
-			fs.waiting[id] = append(fs.waiting[id], g)
-		}
+	fs.expect(g)
+}
+
+// expect has a frame wait for what may have sent it.
+func (fs *frames) expect(g *frame) {
+	if len(g.events) > 0 || len(fs.waiting) > 4*fs.limit {
+		return
+	}
+	for _, id := range g.during {
+		fs.waiting[id] = append(fs.waiting[id], g)
 	}
 }
 
@@ -140,6 +148,7 @@ func (fs *frames) during(id string, events []string) {
 		if !f.matters && len(fs.kept) >= fs.limit {
 			continue
 		}
+		f.guessed = true
 		for _, e := range events {
 			if !slices.Contains(f.events, e) {
 				f.events = append(f.events, e)
@@ -152,6 +161,9 @@ func (fs *frames) during(id string, events []string) {
 	}
 	delete(fs.waiting, id)
 }
+
+// forget tells of an invocation that worked on nothing that is shown.
+func (fs *frames) forget(id string) { delete(fs.waiting, id) }
 
 // settle returns what is shown, in order.
 func (fs *frames) settle() []*frame {

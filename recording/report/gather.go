@@ -290,9 +290,11 @@ func (r *story) invocation(line *recording.Line) {
 			Text: in.Error + ": " + failure(in.output)}}, false)
 	}
 	r.runs.add(in, shown || in.Error != "")
-	if shown {
-		r.frames.during(in.ID, in.Events)
+	if !shown {
+		r.frames.forget(in.ID)
+		return
 	}
+	r.frames.during(in.ID, in.Events)
 }
 
 // failure is the message of a function's error.
@@ -357,7 +359,14 @@ func (r *story) settle() {
 	r.sockets.settle()
 	for _, f := range r.frames.settle() {
 		for _, id := range f.events {
-			if e := r.events[id]; e != nil && len(e.frames) < maxSteps {
+			e := r.events[id]
+			if e == nil {
+				continue
+			}
+			if f.guessed && f.failure != "" {
+				e.failed++
+			}
+			if len(e.frames) < maxSteps {
 				e.frames = append(e.frames, f)
 			}
 		}

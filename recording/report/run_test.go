@@ -11,6 +11,8 @@ import (
 	"github.com/regcast/regcast/recording"
 )
 
+type lines = iter.Seq2[recording.Line, error]
+
 // run is a recording in memory.
 type run struct {
 	header recording.Header
@@ -20,7 +22,7 @@ type run struct {
 
 func (r *run) Header() recording.Header { return r.header }
 
-func (r *run) Lines() iter.Seq2[recording.Line, error] {
+func (r *run) Lines() lines {
 	return func(yield func(recording.Line, error) bool) {
 		for _, l := range r.lines {
 			if !yield(l, nil) {
@@ -48,8 +50,10 @@ type author struct {
 	now    time.Time
 }
 
+func newAuthor() *author { return &author{random: rand.New(rand.NewPCG(1, 2)), now: noon} }
+
 func write(n int) *run {
-	a := &author{random: rand.New(rand.NewPCG(1, 2)), now: noon}
+	a := newAuthor()
 	a.header = recording.Header{
 		Format: recording.Format, Version: recording.Version, Regcast: "v0.5.0", Created: noon, Now: noon,
 		Resources: map[string]json.RawMessage{

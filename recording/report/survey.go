@@ -22,11 +22,15 @@ type surveyed struct {
 	first, last time.Time
 	chosen      map[string]bool // ids
 	invocations map[string]bool // ids, of those of Options.Only
+	failing     map[string]bool // ids of invocations of which a frame was not taken: whose events these are is said later
 }
 
 // survey chooses events: those in trouble from the start, and the latest.
 func survey(run Source, o Options) surveyed {
-	v := surveyed{chosen: make(map[string]bool), invocations: make(map[string]bool)}
+	v := surveyed{chosen: make(map[string]bool), invocations: make(map[string]bool), failing: make(map[string]bool)}
+	for _, id := range o.Only {
+		v.chosen[id] = true
+	}
 	latest := shelf[string]{limit: o.Events}
 	for line, err := range o.lines(run) {
 		var unusable *recording.LineError
@@ -54,7 +58,17 @@ func survey(run Source, o Options) surveyed {
 				}
 			}
 		}
-		if trouble(&line) != calm {
+		bad := trouble(&line) != calm
+		if inv := line.Invocation; inv != nil && v.failing[inv.ID] {
+			bad = true
+			delete(v.failing, inv.ID)
+		}
+		if bad {
+			if f := line.Frame; f != nil && len(f.Events) == 0 && len(v.failing) < o.Events {
+				for _, id := range f.During {
+					v.failing[id] = true
+				}
+			}
 			for _, id := range eventsOf(&line) {
 				if o.wants(id) && len(v.chosen) < o.Events {
 					v.chosen[id] = true
