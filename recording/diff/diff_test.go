@@ -168,7 +168,7 @@ func TestDifferences(t *testing.T) {
 		b.open("c1", "").open("c2", "")
 		for i, e := range []string{"e1", "e2", "e3"} {
 			tag := fmt.Sprintf("v%d", i)
-			b.wait(time.Minute).push(e, tag).matched(e, "t1").wait(10 * time.Second).broadcast(e, tag).delivered(e)
+			b.wait(time.Minute).push(e, tag).matched(e, "t1").wait(10*time.Second).broadcast(e, tag).delivered(e)
 		}
 		return b
 	}
@@ -353,8 +353,12 @@ func TestDifferences(t *testing.T) {
 			got:  plain(func(b *builder) { b.call("f", "e1", `1`, ""); b.last().Invocation.DurationMS = 500 }),
 		},
 		"other batches": {
-			want: plain(func(b *builder) { b.push("e4", "x").push("e5", "y").push("e6", "z").delivered("e4", "e5").delivered("e6") }),
-			got:  plain(func(b *builder) { b.push("e4", "x").push("e5", "y").push("e6", "z").delivered("e4").delivered("e5", "e6") }),
+			want: plain(func(b *builder) {
+				b.push("e4", "x").push("e5", "y").push("e6", "z").delivered("e4", "e5").delivered("e6")
+			}),
+			got: plain(func(b *builder) {
+				b.push("e4", "x").push("e5", "y").push("e6", "z").delivered("e4").delivered("e5", "e6")
+			}),
 			find: []string{"batch @ trigger t1"},
 		},
 		"events lost": {

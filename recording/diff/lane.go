@@ -20,6 +20,7 @@ type lane struct {
 	queue   [2]queue
 	astray  [2][]*item // passed over
 	rows    int        // pairs in order so far
+	renamed bool       // ids are not the same in both runs
 	recent  [64][]string
 }
 
@@ -135,8 +136,7 @@ func (l *lane) take(side int) *item {
 func (l *lane) advance() {
 	for l.queue[0].items > 0 && l.queue[1].items > 0 {
 		a, b := l.queue[0].front(), l.queue[1].front()
-		// Where both runs use the same ids, a message with other ids is another message that looks alike: the window will tell.
-		if !match(a, b) || !l.c.ids.compatible(a, b) || a.raw != b.raw && len(a.leaves) > 0 && !l.c.ids.renamed {
+		if !match(a, b) || !l.c.ids.compatible(a, b) || !l.plainly(a, b) {
 			break
 		}
 		l.pair()
@@ -146,8 +146,23 @@ func (l *lane) advance() {
 	}
 }
 
+// plainly says whether two messages that may be each other's are so without a look at what is around them. Others may look like them:
+// where both runs use the same ids those must be the same, and the same must have come before them, at about the same time.
+func (l *lane) plainly(a, b *item) bool {
+	if a.mark != nil && a.mark.known && b.mark.known && a.mark.row != b.mark.row {
+		return false
+	}
+	return a.exact == b.exact || l.renamed && l.c.timely(a, b)
+}
+
+// timely says whether both come about as long after the start of their runs.
+func (c *comparison) timely(a, b *item) bool {
+	return (a.at.Sub(a.side.start) - b.at.Sub(b.side.start)).Abs() <= c.later/10
+}
+
 func (l *lane) pair() {
 	a, b := l.take(0), l.take(1)
+	l.renamed = l.renamed || a.exact != b.exact
 	l.recent[l.rows%len(l.recent)] = b.events
 	l.rows++
 	l.c.seen(l.salt, a)
@@ -299,7 +314,7 @@ func (l *lane) finish() {
 
 type pairOf struct{ w, g int }
 
-// align finds the longest common subsequence of two windows, and of the longest the one in which most messages have the same bytes.
+// align finds the longest common subsequence of two windows, and of the longest the one whose pairs have most else in common.
 func (c *comparison) align(w, g []*item) []pairOf {
 	if len(w) == 0 || len(g) == 0 {
 		return nil
@@ -312,7 +327,7 @@ func (c *comparison) align(w, g []*item) []pairOf {
 	for j, it := range g {
 		bg[j].to = c.ids.bound(&c.ids.back, it)
 	}
-	const one = window + 1 // a pair counts more than all equal bytes together
+	const one = 5 * window // a pair counts more than all that its pairs can have in common besides
 	cols := len(g) + 1
 	score := make([]int32, (len(w)+1)*cols)
 	worth := make([]int32, len(w)*len(g))
@@ -321,7 +336,13 @@ func (c *comparison) align(w, g []*item) []pairOf {
 			best := max(score[(i+1)*cols+j], score[i*cols+j+1])
 			if match(w[i], g[j]) && compatible(w[i], g[j], bw[i].to, bg[j].to) {
 				v := int32(one)
-				if w[i].raw == g[j].raw {
+				if w[i].exact == g[j].exact {
+					v += 2
+				}
+				if a, b := w[i].mark, g[j].mark; a != nil && a.known && b.known && a.row == b.row {
+					v++
+				}
+				if c.timely(w[i], g[j]) {
 					v++
 				}
 				worth[i*len(g)+j] = v

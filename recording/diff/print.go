@@ -15,8 +15,8 @@ type print struct {
 	// key is the same for documents that say the same: names of events and connections count as they are called in both runs, other
 	// volatile values only as being one. The order of members does not matter.
 	key uint64
-	// raw is the same for the same bytes.
-	raw uint64
+	// exact is the same where besides key the ids are the same.
+	exact uint64
 	// leaves are the volatile values, by the hash of their paths.
 	leaves []leaf
 	json   bool
@@ -67,9 +67,10 @@ func (s *side) print(data []byte, binary bool, near time.Time) print {
 
 // printAt prints what stands at path, under the member key, of a document.
 func (s *side) printAt(data []byte, binary bool, near time.Time, path []segment, key string) print {
-	p := print{raw: maphash.Bytes(s.c.seed, data)}
+	var p print
 	if binary || !utf8.Valid(data) {
-		p.key = mix(hashText, p.raw)
+		p.key = mix(hashText, maphash.Bytes(s.c.seed, data))
+		p.exact = p.key
 		return p
 	}
 	x := scanner{side: s, near: near, data: data, trail: slices.Clone(path)}
@@ -82,7 +83,13 @@ func (s *side) printAt(data []byte, binary bool, near time.Time, path []segment,
 	for i := range p.leaves {
 		p.leaves[i].nth = i
 	}
+	p.exact = p.key
 	slices.SortStableFunc(p.leaves, func(a, b leaf) int { return cmp.Compare(a.path, b.path) })
+	for _, l := range p.leaves {
+		if l.class == id {
+			p.exact = mix(p.exact, l.value)
+		}
+	}
 	return p
 }
 

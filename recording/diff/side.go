@@ -147,8 +147,8 @@ func (s *side) record(at time.Time, r events.Record) {
 	}
 	it := s.item(at, ids)
 	it.document([]byte(strings.Join(text, "\n")), false)
-	it.key = mix(it.raw, 1)
-	it.leaves = nil // the changes are the input; what the clouds make of them comes in frames
+	it.key = s.hash(string(it.data))
+	it.exact, it.leaves = it.key, nil // the changes are the input; what the clouds make of them comes in frames
 	s.c.lane("input", s.c.inputDiffers).add(it)
 }
 
