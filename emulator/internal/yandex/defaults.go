@@ -25,5 +25,8 @@ var defaultGateway []byte
 //go:embed default-trigger.yaml
 var defaultTrigger []byte
 
+// DefaultTriggerFile is the declaration of the default trigger.
+func DefaultTriggerFile() []byte { return bytes.Clone(defaultTrigger) }
+
 // DefaultGateway is the specification of the default gateway, for who keeps gateways.
 func DefaultGateway() []byte { return bytes.Clone(defaultGateway) }

@@ -63,5 +63,5 @@ func (c *Cloud) DefaultTrigger() []byte {
 		c.warn(fmt.Sprintf("the gateway %s has no path %s: there is no default trigger", GatewayID, DefaultPath))
 		return nil
 	}
-	return slices.Clone(defaultTrigger)
+	return DefaultTriggerFile()
 }
