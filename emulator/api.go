@@ -29,6 +29,8 @@ func (e *Emulator) api() http.Handler {
 		{"POST", "/_regcast/events", e.postEvents},
 		{"GET", "/_regcast/events/{id}", e.getTrace},
 		{"GET", "/_regcast/journal", e.getJournal},
+		{"GET", "/_regcast/recording", e.getRecording},
+		{"POST", "/_regcast/replay", e.postReplay},
 		{"GET", "/_regcast/quiet", e.getQuiet},
 		{"GET", "/_regcast/triggers", list("triggers", e.Triggers)},
 		{"GET", "/_regcast/connections", list("connections", e.Connections)},

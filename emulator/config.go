@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"time"
@@ -62,6 +63,10 @@ type Config struct {
 	LazyTTL bool
 	// FragmentFrames sends what is posted to AWS's connections in several frames, as the cloud does with any message now and then.
 	FragmentFrames bool
+
+	// Record gets everything that happens, as a recording, from the start to the last frame of the end. It is not closed. What it does not
+	// take ends the recording and nothing else. Nil: nobody does.
+	Record io.Writer
 
 	// Clock drives every timer. Nil: the machine's clock.
 	Clock Clock

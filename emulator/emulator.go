@@ -35,6 +35,7 @@ import (
 	"github.com/regcast/regcast/emulator/internal/yandex"
 	"github.com/regcast/regcast/emulator/internal/yandex/control"
 	"github.com/regcast/regcast/events"
+	"github.com/regcast/regcast/recording"
 )
 
 // Emulator is a running house. Its methods may be called at once.
@@ -80,6 +81,13 @@ type Emulator struct {
 	known     known
 	snapshot  chan struct{} // a snapshot is due
 	records   atomic.Int64  // published since the start
+	tally     tally
+
+	configuration recording.Configuration
+	recordings    sync.WaitGroup     // the goroutine of Config.Record
+	recorded      chan *recorder     // what it hands over
+	stopRecord    context.CancelFunc // ends it; nil: nothing is recorded
+	recordOnce    sync.Once
 
 	streams    context.Context // ends when Close begins: answers that would last for ever
 	endStreams context.CancelFunc
@@ -107,7 +115,8 @@ func New(cfg Config) (*Emulator, error) {
 			CloudID: yandex.CloudID, FolderID: yandex.FolderID, RegistryID: yandex.RegistryID,
 			GatewayID: yandex.GatewayID, ServiceAccountID: yandex.ServiceAccountID,
 		},
-		snapshot: make(chan struct{}, 1),
+		snapshot:      make(chan struct{}, 1),
+		configuration: configurationOf(cfg),
 	}
 	if e.clock == nil {
 		e.clock = clock.Real{}
@@ -206,6 +215,9 @@ func (e *Emulator) build(cfg Config) (err error) {
 	e.server.Protocols.SetHTTP1(true)
 	e.server.Protocols.SetHTTP2(true)
 	e.server.Protocols.SetUnencryptedHTTP2(true)
+	if err := e.startRecord(cfg.Record); err != nil {
+		return err
+	}
 	e.background.Go(e.runTriggers)
 	e.background.Go(e.runSnapshots)
 	return nil
@@ -318,6 +330,9 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 		}
 	}
 	e.endStreams()
+	if e.journal != nil {
+		e.note(events.Step{Room: "house", What: events.StepClosing, Text: "regcast stops: what is open is handed on"})
+	}
 	late(e.requests.wait(ctx))
 	// The port is open until here, since functions that what is on record is handed to post through it.
 	if e.triggers != nil {
@@ -368,6 +383,7 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 	if e.cursor != nil {
 		errs = append(errs, e.cursor.Close())
 	}
+	errs = append(errs, e.EndRecord())
 	if e.journal != nil {
 		errs = append(errs, e.journal.Close())
 	}

@@ -45,6 +45,7 @@ func (e *Emulator) recordSockets(o *gateway.Options, split func(key string) (gat
 		e.put(journal.Frames, recording.Line{Frame: f})
 	}
 	o.Sent = func(s gateway.SentFrame) {
+		e.tally.frames.Add(int64(s.Connections))
 		f := &recording.Frame{
 			Connection: s.ID, Sent: s.Connections, Binary: s.Message.Binary, Data: s.Message.Data, Events: s.Message.Events, Error: frameError(s.Err),
 		}
@@ -129,6 +130,9 @@ func traceRoot(trace string) (root string, ok bool) {
 }
 
 func (e *Emulator) recordInvocation(in runner.Invocation) {
+	if in.Error != "" {
+		e.tally.failed.Add(1)
+	}
 	e.put(journal.Invocations, recording.Line{Invocation: &recording.Invocation{
 		ID: in.ID, Function: e.functionID(in.Function), Events: in.Events, Started: in.Started, Input: in.Input, Output: in.Output,
 		Error: in.Error, Log: in.Log, LogCut: in.LogCut, DurationMS: milliseconds(in.Duration), InitMS: milliseconds(in.Init),

@@ -57,6 +57,7 @@ func (e *Emulator) note(s events.Step) {
 	if s.At.IsZero() {
 		s.At = e.clock.Now()
 	}
+	e.tally.step(s)
 	data, err := json.Marshal(s)
 	if err != nil {
 		e.log.Error("journal: a step cannot be written", "step", s.Text, "error", err)

@@ -1,0 +1,294 @@
+package emulator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/regcast/regcast/emulator/internal/journal"
+	"github.com/regcast/regcast/recording"
+)
+
+// ExportOptions choose a part of the history. The zero value is all of it.
+type ExportOptions struct {
+	From, To time.Time // by the house's clock; zero: no bound
+	// Follow goes on with what is to come until ctx or the house ends. What has happened is left out unless From says otherwise.
+	Follow bool
+	// Compress writes zstd.
+	Compress bool
+}
+
+// Export writes the history as a recording. The end of ctx ends a recording that follows, which is no error then.
+func (e *Emulator) Export(ctx context.Context, w io.Writer, o ExportOptions) error {
+	from := uint64(1)
+	if o.Follow && o.From.IsZero() {
+		_, last, err := e.journal.Bounds(ctx)
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		from = last + 1
+	}
+	if err := e.journal.Sync(ctx); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	r, err := e.newRecorder(w, o)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if o.Follow {
+		err = r.follow(ctx, from)
+	} else {
+		err = r.read(ctx, from)
+	}
+	if err == nil {
+		err = r.out.End(e.clock.Now())
+	}
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
+}
+
+// recorder writes entries of the journal as lines.
+type recorder struct {
+	emulator *Emulator
+	out      *recording.Writer
+	flush    func() error // so that a reader has what a quiet house has said; nil: at the end alone
+	options  ExportOptions
+	next     uint64 // the position behind the last written
+}
+
+func (e *Emulator) newRecorder(w io.Writer, o ExportOptions) (*recorder, error) {
+	open := recording.NewWriter
+	if o.Compress {
+		open = recording.NewZstdWriter
+	}
+	out, err := open(w, e.Header())
+	if err != nil {
+		return nil, err
+	}
+	r := &recorder{emulator: e, out: out, options: o, next: 1}
+	if o.Follow {
+		r.flush = out.Flush
+	}
+	return r, nil
+}
+
+// read writes what is on record.
+func (r *recorder) read(ctx context.Context, from uint64) error {
+	for entry, err := range r.emulator.journal.Read(ctx, from) {
+		if err != nil {
+			return err
+		}
+		if err := r.write(entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow writes what is on record and what comes, until ctx or the journal ends.
+func (r *recorder) follow(ctx context.Context, from uint64) error {
+	for entry, err := range r.emulator.journal.Follow(ctx, from) {
+		switch {
+		case ctx.Err() != nil, errors.Is(err, journal.ErrClosed):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := r.write(entry); err != nil {
+			return err
+		}
+		if err := r.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *recorder) write(entry journal.Entry) error {
+	r.next = entry.Seq + 1
+	line, err := journalLine(entry)
+	if err != nil {
+		r.emulator.log.Error("journal: entry left out of a recording", "seq", entry.Seq, "error", err)
+		return nil
+	}
+	if !r.options.From.IsZero() && line.At.Before(r.options.From) || !r.options.To.IsZero() && line.At.After(r.options.To) {
+		return nil
+	}
+	return r.out.Write(line)
+}
+
+// record is the goroutine of Config.Record: everything from the start to the last frame of the end.
+func (e *Emulator) record(ctx context.Context, r *recorder, from uint64) {
+	if err := r.follow(ctx, from); err != nil {
+		e.log.Error("recording: broken off", "error", err)
+		return
+	}
+	e.recorded <- r
+}
+
+// EndRecord completes the recording of Config.Record: what has happened is in it, what comes is not. Close does it when everything else is
+// down. Further calls do nothing.
+func (e *Emulator) EndRecord() (err error) {
+	e.recordOnce.Do(func() {
+		if e.stopRecord != nil {
+			err = e.endRecord()
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("recording: %w", err)
+	}
+	return nil
+}
+
+func (e *Emulator) endRecord() error {
+	err := e.journal.Sync(context.Background())
+	e.stopRecord()
+	e.recordings.Wait()
+	if err != nil {
+		return err
+	}
+	select {
+	case r := <-e.recorded:
+		if err := r.read(context.Background(), r.next); err != nil {
+			return err
+		}
+		return r.out.End(e.clock.Now())
+	default: // broken off, and told
+		return nil
+	}
+}
+
+// startRecord begins Config.Record.
+func (e *Emulator) startRecord(w io.Writer) error {
+	if w == nil {
+		return nil
+	}
+	_, last, err := e.journal.Bounds(e.running)
+	if err != nil {
+		return err
+	}
+	r, err := e.newRecorder(w, ExportOptions{Follow: true})
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	r.next = last + 1
+	ctx, cancel := context.WithCancel(context.Background())
+	e.stopRecord, e.recorded = cancel, make(chan *recorder, 1)
+	e.recordings.Go(func() { e.record(ctx, r, last+1) })
+	return nil
+}
+
+// Header is what a recording begins with: what there is now, and how this emulator was configured.
+func (e *Emulator) Header() recording.Header {
+	h := recording.Header{
+		Format: recording.Format, Version: recording.Version, Regcast: e.version, Created: time.Now().UTC(), Now: e.clock.Now(),
+		Resources: map[string]json.RawMessage{}, Configuration: e.configuration,
+	}
+	for name, list := range map[string]any{
+		"triggers": e.Triggers(), "gateways": e.Gateways(), "apis": e.APIs(), "functions": e.Functions(), "queues": e.Queues(),
+		"tables": e.Tables(), "connections": e.Connections(),
+	} {
+		if data, err := json.Marshal(list); err == nil && string(data) != "null" && string(data) != "[]" { // they are plain values
+			h.Resources[name] = data
+		}
+	}
+	return h
+}
+
+// configurationOf is the part of a Config that a recording keeps.
+func configurationOf(cfg Config) recording.Configuration {
+	c := recording.Configuration{
+		AllowOrigins: cfg.AllowOrigins, TagOnCreateImage: cfg.TagOnCreateImage, QuietChildren: cfg.QuietChildren,
+		StrictAuth: cfg.StrictAuth, LazyTTL: cfg.LazyTTL, FragmentFrames: cfg.FragmentFrames,
+		InProcess: slices.Sorted(maps.Keys(cfg.Functions)),
+	}
+	for _, t := range cfg.Triggers {
+		c.Triggers = append(c.Triggers, recording.File{Name: t.Name, Data: string(t.Data)})
+	}
+	for _, g := range cfg.Gateways {
+		c.Gateways = append(c.Gateways, recording.Gateway{ID: g.ID, File: recording.File{Name: g.Name, Data: string(g.Data)}})
+	}
+	if t := cfg.Template; t != nil {
+		c.Template = &recording.Template{
+			File: recording.File{Name: t.Name, Data: string(t.Data)},
+			Dir:  t.Dir, Parameters: t.Parameters, Stack: t.Stack, Region: t.Region, Account: t.Account,
+		}
+	}
+	for _, f := range cfg.CloudFunctions {
+		c.Functions = append(c.Functions, recording.CloudFunction{
+			ID: f.ID, Package: f.Package, Entry: f.Entry, Env: f.Env, Memory: f.Memory, Timeout: f.Timeout,
+		})
+	}
+	for _, o := range cfg.Containers {
+		c.Containers = append(c.Containers, recording.Container{ID: o.ID, URL: o.URL})
+	}
+	return c
+}
+
+// getRecording answers the history as a recording: from, to (RFC 3339), follow, zstd.
+func (e *Emulator) getRecording(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	var o ExportOptions
+	for name, into := range map[string]*time.Time{"from": &o.From, "to": &o.To} {
+		if s := q.Get(name); s != "" {
+			t, err := time.Parse(time.RFC3339, s)
+			if err != nil {
+				answerError(w, http.StatusBadRequest, fmt.Errorf("%s: got %q, want a time such as 2026-01-02T15:04:05Z", name, s))
+				return
+			}
+			*into = t
+		}
+	}
+	for name, into := range map[string]*bool{"follow": &o.Follow, "zstd": &o.Compress} {
+		if s := q.Get(name); s != "" {
+			b, err := strconv.ParseBool(s)
+			if err != nil {
+				answerError(w, http.StatusBadRequest, fmt.Errorf("%s: got %q, want true or false", name, s))
+				return
+			}
+			*into = b
+		}
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	out := http.NewResponseController(w)
+	defer context.AfterFunc(e.streams, func() {
+		cancel()
+		_ = out.SetWriteDeadline(time.Now().Add(time.Second)) // for the last line; a reader that stands still must not hold up the end
+	})()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if o.Compress {
+		w.Header().Set("Content-Type", "application/zstd")
+	}
+	var to io.Writer = w
+	if o.Follow {
+		to = flushed{w, out}
+	}
+	if err := e.Export(ctx, to, o); err != nil && ctx.Err() == nil {
+		e.log.Error("recording: not sent", "error", err)
+		panic(http.ErrAbortHandler) // the client must see that it does not have all
+	}
+}
+
+// flushed sends every write at once.
+type flushed struct {
+	io.Writer
+	out *http.ResponseController
+}
+
+func (f flushed) Write(p []byte) (int, error) {
+	n, err := f.Writer.Write(p)
+	if err == nil {
+		err = f.out.Flush()
+	}
+	return n, err
+}

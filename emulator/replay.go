@@ -1,0 +1,357 @@
+package emulator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
+	"github.com/regcast/regcast/events"
+	"github.com/regcast/regcast/recording"
+)
+
+// ReplayOptions say how a recording is replayed. The zero value publishes it as fast as the house takes it, by the house's clock as it is.
+type ReplayOptions struct {
+	// Speed is how many recorded seconds pass in a second of the house's clock. 0: gaps are left out.
+	Speed float64
+	// Virtual moves the house's clock by the recorded gaps, firing what is due on the way, so that batches are those of the recording
+	// however fast it goes. Speed counts for nothing then. It needs a clock that can be moved.
+	Virtual bool
+	// Again gives the events new ids. Otherwise what the journal has already, told by the events' ids, is left out.
+	Again bool
+	// Now has changes happen when they are replayed. Otherwise they keep their recorded time.
+	Now bool
+	// Progress, if there is one, hears of each record after it is published or left out.
+	Progress func(ReplayProgress)
+	// Other, if there is one, gets the lines that are no records, in their turn and at their time, when the house is quiet.
+	Other func(context.Context, recording.Line) error
+}
+
+// ReplayProgress is how far a replay is.
+type ReplayProgress struct {
+	At      time.Time `json:"at"` // recorded time
+	Records int64     `json:"records"`
+	Events  int64     `json:"events"`
+	Known   int64     `json:"known"` // records left out: the journal has them
+}
+
+// ReplaySummary is what a replay came to. Batches, Frames and Lost count what the house did meanwhile, whoever made it do so.
+type ReplaySummary struct {
+	ReplayProgress
+	Lines    int64         `json:"lines"`
+	Mute     int64         `json:"mute"`     // records that no cloud has an event for
+	Batches  int64         `json:"batches"`  // taken by a target
+	Frames   int64         `json:"frames"`   // a message to one socket
+	Lost     int64         `json:"lost"`     // deliveries given up
+	Failed   int64         `json:"failed"`   // invocations
+	Span     time.Duration `json:"span"`     // recorded time from the first record to the last line
+	Duration time.Duration `json:"duration"` // of the replay, by the machine's clock
+}
+
+// Replay publishes the records of a recording, each worded anew by every cloud (but for those of OriginForeign, whose events are as they
+// came), and returns when the house is quiet. The same recording gives the same events. After an error the summary tells what was
+// published.
+func (e *Emulator) Replay(ctx context.Context, lines iter.Seq2[recording.Line, error], o ReplayOptions) (ReplaySummary, error) {
+	r := replay{emulator: e, options: o, began: time.Now(), start: e.clock.Now(), before: e.tally.read()}
+	err := r.run(ctx, lines)
+	s := r.summary
+	s.Duration = time.Since(r.began)
+	after := e.tally.read()
+	s.Batches, s.Frames = after.batches-r.before.batches, after.frames-r.before.frames
+	s.Lost, s.Failed = after.lost-r.before.lost, after.failed-r.before.failed
+	if err != nil {
+		return s, fmt.Errorf("replay: %w", err)
+	}
+	return s, nil
+}
+
+// movable is a clock that can be moved on.
+type movable interface {
+	clock.Clock
+	Next() (time.Time, bool)
+	AdvanceTo(ctx context.Context, t time.Time, settle func(context.Context) error) error
+}
+
+type replay struct {
+	emulator *Emulator
+	options  ReplayOptions
+	summary  ReplaySummary
+	began    time.Time // by the machine's clock
+	before   tallied
+
+	start   time.Time // of the house's clock, at the first line
+	first   time.Time // recorded time of the first line
+	settled time.Time // of the house's clock, when it was quiet last
+	quantum time.Duration
+}
+
+func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]) error {
+	e := r.emulator
+	if r.options.Virtual {
+		if _, ok := e.clock.(movable); !ok {
+			return errors.New("the house's clock cannot be moved")
+		}
+		r.quantum = e.plainWindow()
+	}
+	if err := e.known.load(ctx, e.journal); err != nil {
+		return err
+	}
+	asked := time.Now()
+	for line, err := range lines {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		if line.At.IsZero() && line.Record != nil && len(line.Record.Changes) > 0 {
+			line.At = line.Record.Changes[0].At
+		}
+		r.summary.Lines++
+		if r.first.IsZero() {
+			r.first = line.At
+		}
+		if line.At.After(r.summary.At) {
+			r.summary.At = line.At
+			r.summary.Span = line.At.Sub(r.first)
+		}
+		switch {
+		case line.Record != nil:
+			at, err := r.reach(ctx, line.At, time.Since(asked))
+			if err != nil {
+				return err
+			}
+			if err := r.publish(ctx, *line.Record, at); err != nil {
+				return err
+			}
+		case line.End != nil:
+			if r.options.Virtual {
+				if _, err := r.reach(ctx, line.At, 0); err != nil {
+					return err
+				}
+			}
+		case r.options.Other != nil:
+			if _, err := r.reach(ctx, line.At, time.Since(asked)); err != nil {
+				return err
+			}
+			if err := e.settleAll(ctx); err != nil {
+				return err
+			}
+			if err := r.options.Other(ctx, line); err != nil {
+				return err
+			}
+		}
+		asked = time.Now()
+	}
+	if r.options.Virtual {
+		return e.settleAll(ctx)
+	}
+	return e.Flush(ctx)
+}
+
+// reach waits, or moves the clock, until it is time for what was recorded at at, and returns the time of the house. Waiting for the input
+// (somebody has paused) shifts what follows.
+func (r *replay) reach(ctx context.Context, at time.Time, waited time.Duration) (time.Time, error) {
+	e := r.emulator
+	now := e.clock.Now()
+	gap := at.Sub(r.first)
+	switch {
+	case r.options.Virtual:
+		due := r.start.Add(gap)
+		if !due.After(now) {
+			return now, nil
+		}
+		return due, r.move(ctx, due)
+	case r.options.Speed <= 0:
+		return now, nil
+	}
+	due := r.start.Add(time.Duration(float64(gap) / r.options.Speed))
+	if late := min(waited, now.Sub(due)); late > 0 {
+		r.start = r.start.Add(late)
+		return now, nil
+	}
+	timer := e.clock.NewTimer(due.Sub(now))
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+		return e.clock.Now(), nil
+	case <-ctx.Done():
+		return now, context.Cause(ctx)
+	}
+}
+
+// move moves the clock. The house must be quiet before the clock passes anything that somebody may wait for: a timer that is set, and one
+// that what was just published will set. Where there are triggers that broadcast and nothing else, that is not before their shortest
+// cutoff, so that a dense recording need not settle for every line.
+func (r *replay) move(ctx context.Context, to time.Time) error {
+	e := r.emulator
+	clock := e.clock.(movable)
+	if r.quantum > 0 && to.Before(r.settled.Add(r.quantum)) {
+		if next, ok := clock.Next(); !ok || next.After(to) {
+			return clock.AdvanceTo(ctx, to, nil)
+		}
+	}
+	if err := e.settleAll(ctx); err != nil {
+		return err
+	}
+	if err := clock.AdvanceTo(ctx, to, e.settleAll); err != nil {
+		return err
+	}
+	r.settled = to
+	return nil
+}
+
+// plainWindow is the shortest cutoff of triggers that all broadcast; 0 when there is anything else that waits for its time.
+func (e *Emulator) plainWindow() time.Duration {
+	shortest := time.Hour
+	for _, s := range e.triggers.Triggers() {
+		if s.Trigger.OneByOne { // a function or a container
+			return 0
+		}
+		shortest = min(shortest, s.Trigger.Window.Cutoff)
+	}
+	if e.stack != nil {
+		return 0
+	}
+	return shortest
+}
+
+func (r *replay) publish(ctx context.Context, rec events.Record, at time.Time) error {
+	e := r.emulator
+	out := events.Record{Origin: events.OriginReplay, Changes: slices.Clone(rec.Changes), At: at}
+	if rec.Origin == events.OriginForeign {
+		out.Origin = events.OriginForeign
+	}
+	for i := range out.Changes {
+		c := &out.Changes[i]
+		if c.Registry == "" {
+			c.Registry = e.defaults.RegistryID
+		}
+		if r.options.Now {
+			c.At = at
+		}
+		if err := c.Validate(); err != nil {
+			return err
+		}
+	}
+	known := r.word(&out, rec)
+	defer func() {
+		if r.options.Progress != nil {
+			r.options.Progress(r.summary.ReplayProgress)
+		}
+	}()
+	switch {
+	case len(out.Events) == 0:
+		r.summary.Mute++
+		return nil
+	case known:
+		r.summary.Known++
+		return nil
+	}
+	if _, err := e.append(ctx, out); err != nil {
+		return err
+	}
+	r.summary.Records++
+	r.summary.Events += int64(len(out.Events))
+	return nil
+}
+
+// word makes the events, and tells whether the journal has them. Where they are to be new, they are.
+func (r *replay) word(out *events.Record, rec events.Record) (known bool) {
+	for {
+		if r.options.Again {
+			for i := range out.Changes {
+				out.Changes[i].Rev = 0
+			}
+		}
+		r.emulator.complete(out)
+		r.emulator.word(out)
+		if out.Origin == events.OriginForeign {
+			keepWords(out, rec, r.options)
+		}
+		known = len(out.Events) > 0 && r.emulator.known.has(*out)
+		if !known || !r.options.Again { // else another house has given this Rev to the same change
+			return known
+		}
+	}
+}
+
+// keepWords puts the events as they came in the place of those that a cloud would make of the changes now. New ids and times, where they
+// are asked for, are written over the old ones.
+func keepWords(out *events.Record, rec events.Record, o ReplayOptions) {
+	for _, came := range rec.Events {
+		for i := range out.Events {
+			worded := &out.Events[i]
+			if worded.Source != came.Source || worded.Of != came.Of {
+				continue
+			}
+			fresh := worded.Body
+			worded.Type, worded.Body = came.Type, came.Body
+			if o.Again {
+				worded.Body = exchange(worded.Body, idOf(came.Body), worded.ID)
+			} else {
+				worded.ID = came.ID
+			}
+			if o.Now {
+				worded.Body = exchange(worded.Body, timeOf(came.Body), timeOf(fresh))
+			}
+		}
+	}
+}
+
+// told is where the clouds' events tell their id and time.
+type told struct {
+	ID       string `json:"id"`
+	Time     string `json:"time"`
+	Metadata struct {
+		ID        string `json:"event_id"`
+		CreatedAt string `json:"created_at"`
+	} `json:"event_metadata"`
+}
+
+func idOf(body []byte) string {
+	var t told
+	_ = json.Unmarshal(body, &t) // it has neither then
+	return t.ID + t.Metadata.ID
+}
+
+func timeOf(body []byte) string {
+	var t told
+	_ = json.Unmarshal(body, &t)
+	return t.Time + t.Metadata.CreatedAt
+}
+
+// exchange replaces a string in JSON, byte for byte beside it.
+func exchange(body []byte, from, to string) []byte {
+	if from == "" || to == "" {
+		return body
+	}
+	return bytes.Replace(body, []byte(`"`+from+`"`), []byte(`"`+to+`"`), 1)
+}
+
+// tally counts what the house does, for summaries.
+type tally struct{ batches, frames, lost, failed atomic.Int64 }
+
+type tallied struct{ batches, frames, lost, failed int64 }
+
+func (t *tally) read() tallied {
+	return tallied{t.batches.Load(), t.frames.Load(), t.lost.Load(), t.failed.Load()}
+}
+
+func (t *tally) step(s events.Step) {
+	switch s.What {
+	case events.StepDelivered:
+		t.batches.Add(1)
+	case events.StepLost:
+		t.lost.Add(1)
+	}
+}
+
+// settleAll returns when nothing moves in the house.
+func (e *Emulator) settleAll(ctx context.Context) error { return e.Flush(ctx) }
