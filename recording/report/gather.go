@@ -82,8 +82,8 @@ type clockMove struct {
 func gather(run Source, o Options, v surveyed) *story {
 	r := &story{o: o, header: run.Header(), surveyed: v, events: make(map[string]*event)}
 	r.timeline = newTimeline(v.first, v.last)
-	r.notes.limit, r.clock.limit, r.runs.limit = o.Events, 200, 2*o.Events
-	r.frames = newFrames(2 * o.Events)
+	r.notes.limit, r.clock.limit, r.runs.limit = o.Events, maxClock, o.Events
+	r.frames = newFrames(o.Events)
 	r.sockets = newSockets(o.Events, v.first)
 	for line, err := range o.lines(run) {
 		var unusable *recording.LineError

@@ -132,3 +132,60 @@ func digest(s string) markup {
 	sum := sha256.Sum256([]byte(s))
 	return markup(base64.StdEncoding.EncodeToString(sum[:]))
 }
+
+// top is the page's head line.
+func (p *page) top(what, title, about, note string) {
+	p.put("<header class=\"top\"><p class=\"brand\">regcast <span>{}</span></p>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", what, title, about)
+	if note != "" {
+		p.put("<p class=\"note\">{}</p>\n", note)
+	}
+	p.put("</header>\n")
+}
+
+// choice is a state of items that alone can be shown.
+type choice struct{ state, name string }
+
+type section struct {
+	id, name string
+	n        int
+	always   bool // also when n is 0
+}
+
+func (p *page) nav(choices []choice, sections []section) {
+	p.put(`<nav aria-label="Contents"><div class="find" hidden>
+<label for="find">Find</label><input id="find" type="search" placeholder="id, tag, text…" autocomplete="off" spellcheck="false" aria-describedby="found">
+<div class="chips" role="group" aria-label="Show only">`)
+	for _, c := range choices {
+		p.put(`<button type="button" data-only="{}" aria-pressed="false">{}</button>`, c.state, c.name)
+	}
+	p.put(`</div><p id="found" role="status"></p></div>
+<ul>`)
+	for _, s := range sections {
+		if !s.always && s.n == 0 {
+			continue
+		}
+		n := ""
+		if s.n > 0 {
+			n = number(s.n)
+		}
+		p.put(`<li><a href="#{}">{}<span class="num">{}</span></a></li>`, s.id, s.name, n)
+	}
+	p.put("</ul></nav>\n")
+}
+
+func (p *page) foot(text string) {
+	p.put(`<footer><p>{} <span class="keys" hidden><kbd>/</kbd> find · <kbd>j</kbd> <kbd>k</kbd> next, previous · <kbd>Enter</kbd> open · <kbd>Esc</kbd> clear</span></p></footer>
+`, text)
+}
+
+// plot is a bar from one place to another, in percent of its cell's width; a mark where that is too short to be seen.
+func (p *page) plot(from, to float64) {
+	const visible = 0.8
+	p.put(`<td class="plot"><svg width="100%" height="14" aria-hidden="true">`)
+	if to-from < visible {
+		p.put(`<line x1="{}%" x2="{}%" y1="3" y2="11"/>`, from, from)
+	} else {
+		p.put(`<rect x="{}%" y="4" width="{}%" height="6"/>`, from, to-from)
+	}
+	p.put(`</svg></td>`)
+}

@@ -28,7 +28,8 @@ type Options struct {
 	Name string
 	// Note is a sentence on top of the page, of whoever made it: "go test ./... ended with exit code 1".
 	Note string
-	// Events is how many events are shown in detail: first those that were lost, failed or met a fault, then the latest. 0: 2,000.
+	// Events is how many events are shown in detail: first those that were lost, failed or met a fault, then the latest; and as many
+	// invocations, frames, sockets, losses. 0: 2,000.
 	Events int
 	// From and To are the first moment shown and the first that is not any more, by the house's clock. Zero: open.
 	From, To time.Time
@@ -45,6 +46,7 @@ const (
 	maxNames      = 500      // of triggers and functions in the tables
 	maxLog        = 200      // lines of one invocation
 	maxLogLine    = 4 << 10  // bytes
+	maxClock      = 200      // moves of the clock
 	maxBad        = 20       // lines that cannot be used, that are told of
 )
 

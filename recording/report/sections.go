@@ -183,8 +183,9 @@ func (r *story) writeSockets(p *page) {
 			}
 		}
 		from, to := r.timeline.percent(c.opened), r.timeline.percent(until)
-		p.put(`<tr class="item is-{}" data-state="{}"><th scope="row" class="mono">{}</th><td class="mono">{}</td><td class="num">{}</td><td class="num">{}</td><td class="num">{}</td><td class="text">{}</td><td class="plot"><svg width="100%" height="14" aria-hidden="true"><rect x="{}%" y="4" width="{}%" height="6"/><line x1="{}%" x2="{}%" y1="3" y2="11"/></svg></td></tr>
-`, class, state, c.Connection, c.Gateway+c.Path, opened, duration(until.Sub(c.opened)), number(c.frames), end, from, to-from, from, from)
+		p.put(`<tr class="item is-{}" data-state="{}"><th scope="row" class="mono">{}</th><td class="mono">{}</td><td class="num">{}</td><td class="num">{}</td><td class="num">{}</td><td class="text">{}</td>`, class, state, c.Connection, c.Gateway+c.Path, opened, duration(until.Sub(c.opened)), number(c.frames), end)
+		p.plot(from, to)
+		p.put("</tr>\n")
 	}
 	p.put("</tbody></table></section>\n")
 }

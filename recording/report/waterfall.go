@@ -134,9 +134,9 @@ func (r *story) writeWaterfall(p *page, e *event, rows []row) {
 		} else {
 			p.put(`{}`, x.text)
 		}
-		at := percent(x.from.Sub(first))
-		p.put(`</td><td class="num">{}</td><td class="plot"><svg width="100%" height="14" aria-hidden="true"><rect x="{}%" y="3" width="{}%" height="8"/><line x1="{}%" x2="{}%" y1="3" y2="11"/></svg></td></tr>
-`, took, at, percent(x.to.Sub(x.from)), at, at)
+		p.put(`</td><td class="num">{}</td>`, took)
+		p.plot(percent(x.from.Sub(first)), percent(x.to.Sub(first)))
+		p.put("</tr>\n")
 	}
 	if e.left > 0 {
 		p.put(`<tr><td></td><td colspan="5">{} more are left out</td></tr>

@@ -9,11 +9,7 @@ import (
 // write makes the page.
 func (r *story) write(p *page) {
 	p.begin(r.title())
-	p.put("<header class=\"top\"><p class=\"brand\">regcast <span>report of a run</span></p>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", r.title(), r.about())
-	if r.o.Note != "" {
-		p.put("<p class=\"note\">{}</p>\n", r.o.Note)
-	}
-	p.put("</header>\n")
+	p.top("report of a run", r.title(), r.about(), r.o.Note)
 	r.writeNav(p)
 	p.put("<main id=\"main\">\n")
 	r.writeTroubles(p)
@@ -26,7 +22,7 @@ func (r *story) write(p *page) {
 	r.writeSockets(p)
 	r.writeSetting(p)
 	p.put("</main>\n")
-	r.writeFoot(p)
+	p.foot(count(r.read, "line", "lines") + ". Times are UTC, by the clock of the house.")
 	p.end()
 }
 
@@ -68,19 +64,7 @@ func (r *story) shown(n, of int) string {
 }
 
 func (r *story) writeNav(p *page) {
-	p.put(`<nav aria-label="Contents"><div class="find" hidden>
-<label for="find">Find</label><input id="find" type="search" placeholder="id, tag, text…" autocomplete="off" spellcheck="false" aria-describedby="found">
-<div class="chips" role="group" aria-label="Show only">`)
-	for _, c := range []struct{ state, name string }{{"lost", "lost"}, {"failed", "errors"}, {"fault", "faults"}, {"unmatched", "unmatched"}} {
-		p.put(`<button type="button" data-only="{}" aria-pressed="false">{}</button>`, c.state, c.name)
-	}
-	p.put(`</div><p id="found" role="status"></p></div>
-<ul>`)
-	for _, s := range []struct {
-		id, name string
-		n        int
-		always   bool
-	}{
+	p.nav([]choice{{"lost", "lost"}, {"failed", "errors"}, {"fault", "faults"}, {"unmatched", "unmatched"}}, []section{
 		{"troubles", "Losses and errors", r.figures.lost + r.figures.failed + r.figures.faults, true},
 		{"timeline", "Timeline", 0, true},
 		{"tables", "Triggers, functions", len(r.triggers.rows) + len(r.programs.rows), false},
@@ -89,17 +73,7 @@ func (r *story) writeNav(p *page) {
 		{"frames", "Frames", r.figures.frames + r.figures.received, false},
 		{"sockets", "Sockets", r.sockets.seen, false},
 		{"setting", "Setting", 0, true},
-	} {
-		if !s.always && s.n == 0 {
-			continue
-		}
-		n := ""
-		if s.n > 0 {
-			n = number(s.n)
-		}
-		p.put(`<li><a href="#{}">{}<span class="num">{}</span></a></li>`, s.id, s.name, n)
-	}
-	p.put("</ul></nav>\n")
+	})
 }
 
 // writeTroubles comes first: what was lost is what a reader must not miss.
@@ -268,9 +242,4 @@ func bad(n int) markup {
 		return ""
 	}
 	return " bad"
-}
-
-func (r *story) writeFoot(p *page) {
-	p.put(`<footer><p>{}. Times are UTC, by the clock of the house. <span class="keys" hidden><kbd>/</kbd> find · <kbd>j</kbd> <kbd>k</kbd> next, previous · <kbd>Enter</kbd> open · <kbd>Esc</kbd> clear</span></p></footer>
-`, count(r.read, "line", "lines"))
 }
