@@ -4,17 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/journal"
 	"github.com/regcast/regcast/events"
+	"github.com/regcast/regcast/recording/explain"
 )
 
 // ErrNoEvent is returned for an event id that is not in the journal.
-var ErrNoEvent = errors.New("no such event")
+var ErrNoEvent = explain.ErrNoEvent
 
 // Trace is the walk of one event from its record to the sockets.
 type Trace struct {

@@ -38,11 +38,7 @@ type functionFlags struct {
 }
 
 func (f *functionFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.template, "template", "", "run an AWS deployment from a SAM or CloudFormation `FILE`; samconfig.toml beside it is read as `sam deploy` does")
-	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "values for the template's parameters, `'Key=Value …'` (repeatable)")
-	flags.StringVar(&f.configEnv, "config-env", "", "the `ENVIRONMENT` of samconfig.toml to read (default: default)")
-	flags.StringVar(&f.stack, "stack-name", "", "`NAME` of the template's stack (default: samconfig's, or regcast)")
-	flags.StringVar(&f.region, "region", "", "the AWS `REGION` (default: samconfig's, or us-east-1)")
+	f.addTemplate(flags, "run an AWS deployment from a SAM or CloudFormation `FILE`; samconfig.toml beside it is read as `sam deploy` does")
 	flags.StringArrayVar(&f.functions, "function", nil, "run a Go function of Yandex Cloud from source, `ID=FOLDER:ENTRYPOINT` (repeatable)")
 	flags.StringArrayVar(&f.env, "function-env", nil, "set a variable for one function or for all of --function, `[ID:]NAME=VALUE` (repeatable)")
 	flags.IntVar(&f.memory, "function-memory", 128, "memory of the functions of --function in `MB`")
@@ -55,8 +51,17 @@ func (f *functionFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.fragment, "fragment-frames", false, "send what is posted to AWS's connections in several frames, as the cloud does now and then")
 }
 
-// config reads the files that the flags name.
-func (f *functionFlags) config(cfg *emulator.Config, stderr io.Writer) error {
+// addTemplate adds the flags that say which template there is.
+func (f *functionFlags) addTemplate(flags *pflag.FlagSet, usage string) {
+	flags.StringVar(&f.template, "template", "", usage)
+	flags.StringArrayVar(&f.overrides, "parameter-overrides", nil, "values for the template's parameters, `'Key=Value …'` (repeatable)")
+	flags.StringVar(&f.configEnv, "config-env", "", "the `ENVIRONMENT` of samconfig.toml to read (default: default)")
+	flags.StringVar(&f.stack, "stack-name", "", "`NAME` of the template's stack (default: samconfig's, or regcast)")
+	flags.StringVar(&f.region, "region", "", "the AWS `REGION` (default: samconfig's, or us-east-1)")
+}
+
+// readTemplate reads the template that the flags name, if they do.
+func (f *functionFlags) readTemplate(cfg *emulator.Config) error {
 	if f.template != "" {
 		t, err := emulator.ReadTemplate(f.template, f.configEnv, f.overrides...)
 		if err != nil {
@@ -71,6 +76,14 @@ func (f *functionFlags) config(cfg *emulator.Config, stderr io.Writer) error {
 		cfg.Template = t
 	} else if len(f.overrides) > 0 || f.configEnv != "" || f.stack != "" || f.region != "" {
 		return usageError("--parameter-overrides, --config-env, --stack-name and --region go with --template")
+	}
+	return nil
+}
+
+// config reads the files that the flags name.
+func (f *functionFlags) config(cfg *emulator.Config, stderr io.Writer) error {
+	if err := f.readTemplate(cfg); err != nil {
+		return err
 	}
 	for _, text := range f.functions {
 		fn, err := parseFunction(text)

@@ -98,7 +98,7 @@ a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no a
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
 	})
-	root.AddCommand(newUp(env), newListen(env), newEmit(env), newTrace(env), newJournal(env), newExec(env), newCA(env), newYC(env), newVersion())
+	root.AddCommand(newUp(env), newListen(env), newEmit(env), newTrace(env), newExplain(env), newJournal(env), newExec(env), newCA(env), newYC(env), newVersion())
 	for _, c := range append(root.Commands(), root) {
 		wrapArgs(c)
 		// Not by cobra's usage template: text/template would be linked, and with it all that reflection might call, 3.5 MB.

@@ -231,7 +231,8 @@ func nearness(t Trigger) int {
 	case FieldState:
 		return 2
 	}
-	if t.Miss.Hint != "" {
+	nearly := func(m events.Miss) bool { return m.Hint != "" }
+	if t.Miss.Field != "" && (nearly(*t.Miss) || slices.ContainsFunc(t.Miss.Either, nearly)) {
 		return 5
 	}
 	return 4

@@ -178,17 +178,26 @@ func (x Explanation) frames(b *bytes.Buffer) {
 	for _, f := range x.Frames {
 		switch {
 		case f.Error != "":
-			fmt.Fprintf(b, "\nframe to %s of %s%s: not taken: %s\n", f.to(), f.Gateway, f.Path, f.Error)
+			fmt.Fprintf(b, "\nframe to %s of %s: not taken: %s\n", f.to(), f.where(), f.Error)
 		case f.Connection == "":
-			fmt.Fprintf(b, "\nframe of %d bytes to %d connections of %s%s\n", f.Bytes, f.Sent, f.Gateway, f.Path)
+			fmt.Fprintf(b, "\nframe of %d bytes to %s of %s\n", f.Bytes, connections(f.Sent), f.where())
 		default:
 			sent++
 		}
 	}
 	if sent > 0 {
-		fmt.Fprintf(b, "\nframes to %d connections, each by itself\n", sent)
+		fmt.Fprintf(b, "\nframes to %s, each by itself\n", connections(sent))
 	}
 }
+
+func connections(n int) string {
+	if n == 1 {
+		return "1 connection"
+	}
+	return fmt.Sprintf("%d connections", n)
+}
+
+func (f Frame) where() string { return f.Gateway + "/" + strings.TrimPrefix(f.Path, "/") }
 
 func (f Frame) to() string {
 	if f.Connection == "" {
