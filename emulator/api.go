@@ -28,6 +28,7 @@ func (e *Emulator) api() http.Handler {
 		{"GET", "/_regcast/ca", e.getCA},
 		{"POST", "/_regcast/events", e.postEvents},
 		{"GET", "/_regcast/events/{id}", e.getTrace},
+		{"GET", "/_regcast/events/{id}/explain", e.getExplain},
 		{"GET", "/_regcast/journal", e.getJournal},
 		{"GET", "/_regcast/recording", e.getRecording},
 		{"POST", "/_regcast/replay", e.postReplay},
