@@ -2,6 +2,7 @@ package recording
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ func newWriter(out sink, h Header) (*Writer, error) {
 		return nil, fmt.Errorf("recording: header: %w", err)
 	}
 	w := &Writer{out: out}
-	return w, w.put(data)
+	return w, w.put(scrubValue(data, ""))
 }
 
 // Write writes l. It may wait in a buffer until Flush, End or Close. After an error there is no use in going on.
@@ -59,10 +60,12 @@ func (w *Writer) Write(l Line) error {
 }
 
 func (w *Writer) line(l Line) error {
-	Scrub(&l)
 	data, err := l.MarshalJSON()
 	if err != nil {
 		return fmt.Errorf("recording: write: %w", err)
+	}
+	if hidden(data) || bytes.Contains(data, []byte(`"base64"`)) {
+		data = scrubValue(data, "")
 	}
 	if len(data) > MaxLine {
 		return fmt.Errorf("recording: write: a %s line of %d MB is %w", l.Kind(), len(data)>>20, ErrTooLong)

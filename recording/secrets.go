@@ -1,0 +1,216 @@
+package recording
+
+import (
+	"encoding/base64"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// stems are what the name of a secret has in it. They are also what the quick look searches for.
+var stems = []string{
+	"token", "secret", "passw", "passphrase", "pwd", "signature", "credential", "authorization", "cookie", "bearer", "jwt",
+	"apikey", "api-key", "api_key", "accesskey", "access-key", "access_key", "privatekey", "private-key", "private_key",
+}
+
+// harmless are the ends of names that have a stem in them and tell of something public.
+var harmless = []string{
+	"type", "count", "used", "limit", "url", "uri", "endpoint", "expires", "expiresin", "expiresat", "expiration", "expiry", "ttl", "arn",
+	"version", "method", "algorithm", "format", "name", "nexttoken", "pagetoken", "continuationtoken",
+}
+
+// secretName says whether a header, member, parameter or variable of this name holds a secret.
+func secretName(name string) bool {
+	if !stemmed(name) {
+		lower := strings.ToLower(name) // not author
+		return lower == "auth" || strings.HasSuffix(lower, "-auth") || strings.HasSuffix(lower, "_auth")
+	}
+	plain := strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(name))
+	return !slices.ContainsFunc(harmless, func(end string) bool { return strings.HasSuffix(plain, end) })
+}
+
+// stemmed says whether a stem goes on to the name's end in one word.
+func stemmed(name string) bool {
+	lower := strings.ToLower(name)
+	for _, stem := range stems {
+		if i := strings.LastIndex(lower, stem); i >= 0 && word(lower, i) == len(lower) {
+			return true
+		}
+	}
+	return false
+}
+
+func passwordName(name string) bool {
+	lower := strings.ToLower(name)
+	return strings.Contains(lower, "pass") || strings.Contains(lower, "pwd") || strings.Contains(lower, "secret")
+}
+
+func protocolName(name string) bool {
+	return strings.EqualFold(name, "Sec-WebSocket-Protocol") || strings.EqualFold(name, "subprotocol")
+}
+
+func schemeName(s string) bool {
+	switch strings.ToLower(s) {
+	case "bearer", "basic", "digest", "token", "apikey", "api-key", "oauth", "negotiate", "aws4-hmac-sha256":
+		return true
+	}
+	return false
+}
+
+// word returns where the word that holds i ends.
+func word[T ~string | ~[]byte](s T, i int) int {
+	for i < len(s) && (s[i] == '-' || s[i] == '_' || s[i] == '.' || '0' <= s[i] && s[i] <= '9' || 'a' <= s[i]|0x20 && s[i]|0x20 <= 'z') {
+		i++
+	}
+	return i
+}
+
+// patterns are what tokens look like.
+type patterns struct {
+	pem, userinfo, bearer, basic, token, accessKey, secretKey, named *regexp.Regexp
+}
+
+var texts = sync.OnceValue(func() patterns {
+	return patterns{
+		pem:      regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`),
+		userinfo: regexp.MustCompile(`(://)([^\s/?#"'@:\\]*:)?([^\s/?#"'\\]+)(@)`),
+		bearer:   regexp.MustCompile(`(?i)(bearer(?:[\s:=+]|%20)+)([a-z0-9._~+/=:-]{8,})`),
+		basic:    regexp.MustCompile(`(?i)(basic(?:\s|\+|%20)+)([a-z0-9+/_-]{4,}={0,2})`),
+		token: regexp.MustCompile(`eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*){0,3}|\bt1\.[\w=-]{6,}\.[\w=-]{6,}|AQVN[\w-]{16,}|\by[0-3]_[\w-]{20,}|` +
+			`gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|dckr_[op]at_[\w-]{16,}`),
+		accessKey: regexp.MustCompile(`\bA[KS]IA[A-Z0-9]{16}\b`),
+		secretKey: regexp.MustCompile(`([^A-Za-z0-9/+=]|^)([A-Za-z0-9/+]{40})([^A-Za-z0-9/+=]|$)`),
+		// A name, what is between it and its value on the same line, and a quote before the value if there is one.
+		named: regexp.MustCompile(`(?i)([\w.-]*(?:` + strings.Join(stems, "|") + `)[\w.-]*)(\\*["'` + "`" + `]?\]?[ \t]*(?:=>|:=|[:=]|%3D)[ \t]*)(\\*["'` + "`" + `]|\[)?`),
+	}
+})
+
+// scrubText scrubs free text: logs, URLs, messages.
+func scrubText(s string) string {
+	if !hidden(s) {
+		return s
+	}
+	p := texts()
+	s = p.pem.ReplaceAllStringFunc(s, marker)
+	s = replace(p.userinfo, s, func(m []string) string {
+		if m[2] == "" && len(m[3]) < 16 || strings.HasPrefix(m[2]+m[3], markerStart) { // git@host
+			return m[0]
+		}
+		return m[1] + m[2] + marker(m[3]) + m[4]
+	})
+	s = scrubNamed(p.named, s)
+	s = replace(p.bearer, s, func(m []string) string {
+		if prose(m[2]) {
+			return m[0]
+		}
+		return m[1] + marker(m[2])
+	})
+	s = replace(p.basic, s, func(m []string) string {
+		if user, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(m[2], "=")); err != nil || !strings.Contains(string(user), ":") {
+			return m[0]
+		}
+		return m[1] + marker(m[2])
+	})
+	s = p.token.ReplaceAllStringFunc(s, marker)
+	if p.accessKey.MatchString(s) {
+		s = p.accessKey.ReplaceAllStringFunc(s, marker)
+		s = replace(p.secretKey, s, func(m []string) string {
+			if strings.Trim(m[2], "0123456789abcdef") == "" { // a commit
+				return m[0]
+			}
+			return m[1] + marker(m[2]) + m[3]
+		})
+	}
+	return s
+}
+
+// scrubNamed scrubs values behind names: token=…, "password":"…", Authorization: Bearer …, map[Cookie:[…]].
+func scrubNamed(named *regexp.Regexp, s string) string {
+	var out strings.Builder
+	for {
+		m := named.FindStringSubmatchIndex(s)
+		if m == nil {
+			out.WriteString(s)
+			return out.String()
+		}
+		name, between, opening := s[m[2]:m[3]], s[m[4]:m[5]], ""
+		if m[6] >= 0 {
+			opening = s[m[6]:m[7]]
+		}
+		start := m[1]
+		if strings.HasPrefix(s[m[5]:], markerStart) {
+			opening, start = "", m[5]
+		}
+		end := start + valueEnd(s[start:], name, opening)
+		out.WriteString(s[:start])
+		value := s[start:end]
+		switch {
+		case !secretName(name), value == "", marked(value), reference(value),
+			opening == "" && !passwordName(name) && strings.ContainsAny(between, " \t") && prose(value):
+			// Nothing, but there may be something in the value: state=token=x.
+			end = start
+		default:
+			out.WriteString(scrubWhole(value, name))
+		}
+		s = s[end:]
+	}
+}
+
+// valueEnd returns where a value ends that begins s.
+func valueEnd(s, name, opening string) int {
+	stop := " \t\r\n&;,\"'`<>)]}\\"
+	lower := strings.ToLower(name)
+	switch {
+	case opening == "[":
+		stop = "]\r\n"
+	case opening != "": // the same quote, as often escaped
+		if i := strings.Index(s, opening); i >= 0 {
+			return i
+		}
+		return len(s)
+	case strings.HasSuffix(lower, "cookie"):
+		stop = "\r\n\"'`\\]}"
+	case strings.Contains(lower, "authorization"):
+		stop = "\r\n\"'`\\]},&"
+	}
+	if strings.HasPrefix(s, markerStart) {
+		return len(markerStart) + 9
+	}
+	if i := strings.IndexAny(s, stop); i >= 0 {
+		return i
+	}
+	return len(s)
+}
+
+// marked says whether a value was scrubbed before.
+func marked(s string) bool {
+	if scheme, rest, ok := strings.Cut(s, " "); ok && schemeName(scheme) {
+		s = rest
+	}
+	return strings.HasPrefix(s, markerStart)
+}
+
+// prose says whether what follows a word and a space reads on: "unexpected token: string".
+func prose(s string) bool {
+	return len(s) < 20 && (strings.Trim(s, "abcdefghijklmnopqrstuvwxyz.-") == "" || len(s) < 6 && strings.Trim(s, "0123456789") == "")
+}
+
+// reference says whether a value only names where the secret is, as templates do.
+func reference(s string) bool {
+	return strings.HasPrefix(s, "!") || strings.HasPrefix(s, "${") || strings.HasPrefix(s, "$(") || strings.HasPrefix(s, "{{")
+}
+
+func replace(re *regexp.Regexp, s string, with func(m []string) string) string {
+	return re.ReplaceAllStringFunc(s, func(part string) string {
+		if m := re.FindStringSubmatch(part); m != nil {
+			return with(m)
+		}
+		return part
+	})
+}
