@@ -20,7 +20,7 @@ regcast: ## build bin/regcast
 	@CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/regcast ./cmd/regcast
 
 # Logical id in template.yaml = folder below functions/aws.
-LAMBDAS := Broadcast=broadcast Connect=connect Default=default Disconnect=disconnect
+LAMBDAS := Broadcast=broadcast Capture=capture Connect=connect Default=default Disconnect=disconnect
 
 .PHONY: lambda
 lambda: ## build the functions of template.yaml: dist/lambda/{arm64,x86_64}/ID/bootstrap

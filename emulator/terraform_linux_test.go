@@ -66,6 +66,7 @@ func TestTerraform(t *testing.T) {
 	d.variables["folder_id"] = em.Defaults().FolderID
 	d.variables["table_endpoint"] = em.URL()
 	d.attributes["local.table_endpoint"] = em.URL()
+	d.attributes["local.bucket"] = "" // nothing is captured
 	d.attributes["aws_dynamodb_table.connections.name"] = d.get("aws_dynamodb_table", "connections", "name")
 
 	d.apply()

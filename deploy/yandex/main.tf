@@ -41,12 +41,14 @@ locals {
   registry_id    = var.registry_id != "" ? var.registry_id : yandex_container_registry.regcast[0].id
   table_endpoint = var.table_endpoint != "" ? var.table_endpoint : yandex_ydb_database_serverless.regcast[0].document_api_endpoint
   zip            = "${path.module}/../../dist/yandex.zip"
-  functions = {
+  functions = merge({
     connect    = { entrypoint = "index.Connect", seconds = 10 }
     message    = { entrypoint = "index.Message", seconds = 10 }
     disconnect = { entrypoint = "index.Disconnect", seconds = 10 }
     broadcast  = { entrypoint = "index.Broadcast", seconds = 60 }
-  }
+  }, var.capture_to == "no" ? {} : { capture = { entrypoint = "index.Capture", seconds = 60 } })
+  # Of capture; empty: its log.
+  bucket = contains(["no", "log"], var.capture_to) ? "" : var.capture_to
 }
 
 # Who calls functions, and who they are.
@@ -79,6 +81,13 @@ resource "yandex_ydb_database_iam_binding" "functions" {
 resource "yandex_resourcemanager_folder_iam_member" "functions" {
   folder_id = var.folder_id
   role      = "api-gateway.websocketWriter"
+  member    = "serviceAccount:${yandex_iam_service_account.functions.id}"
+}
+
+resource "yandex_resourcemanager_folder_iam_member" "capture" {
+  count     = local.bucket == "" ? 0 : 1
+  folder_id = var.folder_id
+  role      = "storage.uploader"
   member    = "serviceAccount:${yandex_iam_service_account.functions.id}"
 }
 
@@ -117,6 +126,29 @@ resource "yandex_function_trigger" "regcast" {
     retry_interval     = 10
   }
   depends_on = [yandex_function_iam_member.caller]
+}
+
+# Beside it all: every event as it came.
+resource "yandex_function_trigger" "capture" {
+  count       = var.capture_to == "no" ? 0 : 1
+  name        = "${var.name}-capture"
+  description = "Has all events kept for regcast to replay"
+  container_registry {
+    registry_id      = local.registry_id
+    create_image     = true
+    delete_image     = true
+    create_image_tag = true
+    delete_image_tag = true
+    batch_size       = var.batch_size
+    batch_cutoff     = var.batch_cutoff
+  }
+  function {
+    id                 = yandex_function.regcast["capture"].id
+    service_account_id = yandex_iam_service_account.caller.id
+    retry_attempts     = 5
+    retry_interval     = 60
+  }
+  depends_on = [yandex_function_iam_member.caller, yandex_resourcemanager_folder_iam_member.capture]
 }
 
 # Clients of /all get everything, once and without another try: no function runs. Both kinds of triggers share a folder's names.
@@ -169,6 +201,7 @@ resource "yandex_function" "regcast" {
     REGCAST_TABLE_ENDPOINT = local.table_endpoint
     REGCAST_FORMAT         = var.format
     REGCAST_LOG_LEVEL      = var.log_level
+    REGCAST_BUCKET         = local.bucket
     REGCAST_TIMEOUT        = "${each.value.seconds - 5}s" # the cloud does not tell functions how long they have
   }
 }

@@ -84,3 +84,13 @@ variable "log_level" {
     error_message = "Allowed: debug, info, warn, error."
   }
 }
+
+variable "capture_to" {
+  type        = string
+  default     = "no"
+  description = "Where all events are kept for regcast to replay: no, log (the function's), or the name of a bucket that is there"
+  validation {
+    condition     = can(regex("^(no|log|[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])$", var.capture_to))
+    error_message = "Want no, log, or a bucket's name."
+  }
+}

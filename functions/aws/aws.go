@@ -42,6 +42,20 @@ func ServeBroadcast() error {
 	return nil
 }
 
+// ServeCapture serves captures. It returns if the configuration has errors.
+func ServeCapture() error {
+	c, err := config.Load(config.AWS, config.Captures)
+	if err != nil {
+		return err
+	}
+	h, err := c.Capture(os.Stdout)
+	if err != nil {
+		return err
+	}
+	lambda.Start(h)
+	return nil
+}
+
 func requestID(ctx context.Context) string {
 	if c, ok := lambdacontext.FromContext(ctx); ok {
 		return c.AwsRequestID

@@ -24,7 +24,7 @@ type Config struct {
 	Table         string `split_words:"true"` // table of connections: REGCAST_TABLE, required
 	TableEndpoint string `split_words:"true"` // its endpoint; needed for YDB's Document API, with the path: REGCAST_TABLE_ENDPOINT
 	// Endpoint is where to post. AWS: https://{api}.execute-api.{region}.amazonaws.com/{stage}, required by broadcast. Yandex:
-	// ConnectionService, the cloud's own by default. REGCAST_ENDPOINT
+	// ConnectionService, the cloud's own by default. Of capture: the object storage, the cloud's own by default. REGCAST_ENDPOINT
 	Endpoint    string `split_words:"true"`
 	Region      string `envconfig:"AWS_REGION"` // to sign for; ru-central1 by default on Yandex: AWS_REGION, set by Lambda
 	Format      string `split_words:"true"`     // of what clients receive, yandex (default), ecr or cloudevents: REGCAST_FORMAT
@@ -34,6 +34,8 @@ type Config struct {
 	Timeout     Span   `split_words:"true"`     // of one batch where the platform tells no deadline (Yandex): REGCAST_TIMEOUT
 	Margin      Span   `split_words:"true"`     // left before the deadline for the answer, 500ms by default: REGCAST_MARGIN
 	LogLevel    string `split_words:"true"`     // debug, info (default), warn or error: REGCAST_LOG_LEVEL
+	Bucket      string `split_words:"true"`     // where capture keeps events, if not in its log: REGCAST_BUCKET
+	Prefix      string `split_words:"true"`     // of the objects' keys there, regcast/ by default: REGCAST_PREFIX
 	Token       string `split_words:"true"`     // IAM token instead of the metadata service's (Yandex): REGCAST_TOKEN
 
 	MetadataAddr    string `envconfig:"YC_METADATA_ADDR"`      // host of the metadata service (Yandex): YC_METADATA_ADDR
@@ -44,6 +46,7 @@ type Config struct {
 	EndpointURL        string `envconfig:"AWS_ENDPOINT_URL"`
 	EndpointURLTable   string `envconfig:"AWS_ENDPOINT_URL_DYNAMODB"`
 	EndpointURLGateway string `envconfig:"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"`
+	EndpointURLBucket  string `envconfig:"AWS_ENDPOINT_URL_S3"`
 	IgnoreEndpointURLs string `envconfig:"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"`
 	cloud              Cloud
 }
@@ -64,6 +67,7 @@ type Role int
 const (
 	Sockets    Role = iota // connect, disconnect, default
 	Broadcasts             // posts to connections
+	Captures               // keeps events
 )
 
 // Load reads the environment. The error names every problem in it.
@@ -72,16 +76,21 @@ func Load(cloud Cloud, role Role) (*Config, error) {
 	if err := envconfig.Process("REGCAST", c); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c.defaults()
+	c.defaults(role)
 	if err := errors.Join(c.problems(role)...); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return c, nil
 }
 
-func (c *Config) defaults() {
+func (c *Config) defaults(role Role) {
 	if ignore, _ := strconv.ParseBool(c.IgnoreEndpointURLs); ignore { // as the SDKs: what is no boolean is false
-		c.EndpointURL, c.EndpointURLTable, c.EndpointURLGateway = "", "", ""
+		c.EndpointURL, c.EndpointURLTable, c.EndpointURLGateway, c.EndpointURLBucket = "", "", "", ""
+	}
+	c.Prefix = firstOf(c.Prefix, "regcast/")
+	if role == Captures {
+		c.captureDefaults()
+		return
 	}
 	c.TableEndpoint = firstOf(c.TableEndpoint, c.EndpointURLTable, c.EndpointURL)
 	c.Format = firstOf(c.Format, string(broadcast.Yandex))
@@ -100,6 +109,9 @@ func (c *Config) defaults() {
 }
 
 func (c *Config) problems(role Role) []error {
+	if role == Captures {
+		return c.captureProblems()
+	}
 	var found []error
 	add := func(bad bool, format string, args ...any) {
 		if bad {

@@ -65,6 +65,48 @@ func TestSettings(t *testing.T) {
 	is.Equal([]time.Duration{c.TTL.D, c.Timeout.D, c.Margin.D}, []time.Duration{3 * time.Hour, 25 * time.Second, time.Second})
 }
 
+// Capture needs nothing to write to its log, and for a bucket its name.
+func TestCapture(t *testing.T) {
+	keys := []string{"AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=secret"}
+	for _, test := range []struct {
+		cloud config.Cloud
+		env   []string
+		want  string // the endpoint, or the problems
+	}{
+		{config.AWS, nil, "https://s3..amazonaws.com"}, // unused
+		{config.AWS, append(keys, "REGCAST_BUCKET=mine", "AWS_REGION=eu-west-1"), "https://s3.eu-west-1.amazonaws.com"},
+		{config.AWS, append(keys, "REGCAST_BUCKET=mine", "AWS_REGION=cn-north-1"), "https://s3.cn-north-1.amazonaws.com.cn"},
+		{config.AWS, append(keys, "REGCAST_BUCKET=mine", "AWS_REGION=r", "AWS_ENDPOINT_URL=http://all", "AWS_ENDPOINT_URL_S3=http://s3"), "http://s3"},
+		{config.AWS, append(keys, "REGCAST_BUCKET=mine", "AWS_REGION=r", "AWS_ENDPOINT_URL=http://all", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=1"), "https://s3.r.amazonaws.com"},
+		{config.Yandex, []string{"REGCAST_BUCKET=mine"}, "https://storage.yandexcloud.net"},
+		{config.Yandex, []string{"REGCAST_BUCKET=mine", "REGCAST_ENDPOINT=http://own"}, "http://own"},
+		{config.AWS, []string{"REGCAST_BUCKET=s3://mine", "REGCAST_PREFIX=/a", "REGCAST_ENDPOINT=mine"}, `configuration: REGCAST_BUCKET: "s3://mine"; want a bucket's name, without s3://
+REGCAST_PREFIX: "/a"; want no slash at its beginning
+REGCAST_ENDPOINT (or its AWS_ENDPOINT_URL…): "mine"; want http://… or https://…
+AWS_REGION: not set; Lambda sets it
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: not set; Lambda sets them`},
+		{config.Yandex, []string{"REGCAST_BUCKET=mine", "AWS_ACCESS_KEY_ID=AKID"}, "configuration: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: only one of them is set"},
+	} {
+		is := is.New(t)
+		environment(t, test.env...)
+		c, err := config.Load(test.cloud, config.Captures)
+		if err != nil {
+			is.Equal(err.Error(), test.want)
+			continue
+		}
+		is.Equal(c.Endpoint, test.want)
+		is.Equal(c.Prefix, "regcast/")
+		var log strings.Builder
+		h, err := c.Capture(&log)
+		is.NoErr(err)
+		if c.Bucket == "" {
+			_, err = h.Invoke(t.Context(), []byte(`{"a": 1}`))
+			is.NoErr(err)
+			is.Equal(log.String(), "{\"a\":1}\n")
+		}
+	}
+}
+
 // Endpoints of the environment come in the SDKs' order.
 func TestEndpoints(t *testing.T) {
 	base := []string{"REGCAST_TABLE=conns", "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=secret"}

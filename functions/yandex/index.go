@@ -1,5 +1,6 @@
 // Package main is the functions for Yandex Cloud Functions, which builds it from source. The entry points are index.Connect,
-// index.Message and index.Disconnect, for the operations of a gateway's path, and index.Broadcast for a trigger that invokes a function.
+// index.Message and index.Disconnect, for the operations of a gateway's path, and index.Broadcast and index.Capture for triggers that invoke
+// a function.
 //
 // The cloud builds with Go 1.23, so nothing newer can be in this package and those that it imports: `make yandex` holds that.
 package main
@@ -10,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/regcast/regcast/functions/broadcast"
+	"github.com/regcast/regcast/functions/capture"
 	"github.com/regcast/regcast/functions/config"
 	"github.com/regcast/regcast/functions/socket"
 )
@@ -18,6 +20,7 @@ import (
 var (
 	sockets    = sync.OnceValues(newSockets)
 	broadcasts = sync.OnceValues(newBroadcast)
+	captures   = sync.OnceValues(newCapture)
 )
 
 func newSockets() (*socket.Handler, error) {
@@ -34,6 +37,14 @@ func newBroadcast() (*broadcast.Broadcast, error) {
 		return nil, err
 	}
 	return c.Broadcast(c.Log(os.Stderr), requestID)
+}
+
+func newCapture() (*capture.Capture, error) {
+	c, err := config.Load(config.Yandex, config.Captures)
+	if err != nil {
+		return nil, err
+	}
+	return c.Capture(os.Stdout)
 }
 
 // Connect handles x-yc-apigateway-websocket-connect.
@@ -70,6 +81,15 @@ func Broadcast(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	return b.Invoke(ctx, payload)
+}
+
+// Capture keeps a trigger's batch.
+func Capture(ctx context.Context, payload []byte) ([]byte, error) {
+	c, err := captures()
+	if err != nil {
+		return nil, err
+	}
+	return c.Invoke(ctx, payload)
 }
 
 func requestID(ctx context.Context) string {

@@ -41,6 +41,10 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, answer)
 		return
 	}
+	if r.Method == http.MethodPut {
+		c.told[strings.SplitAfter(r.URL.Path, "regcast/")[0]+" "+r.Header.Get("X-YaCloud-SubjectToken")] = string(body)
+		return
+	}
 	if strings.Contains(r.URL.Path, "dead") {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, `{"code":5,"message":"no such connection","details":[]}`)
@@ -56,12 +60,12 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // The entry points as the cloud calls them.
 func TestEntryPoints(t *testing.T) {
 	is := is.New(t)
-	sockets, broadcasts = sync.OnceValues(newSockets), sync.OnceValues(newBroadcast) // as in a new process
+	sockets, broadcasts, captures = sync.OnceValues(newSockets), sync.OnceValues(newBroadcast), sync.OnceValues(newCapture) // as in a new process
 	c := &cloud{told: map[string]string{}}
 	s := httptest.NewServer(c)
 	defer s.Close()
 	for name, value := range map[string]string{
-		"REGCAST_TABLE": "conns", "REGCAST_TABLE_ENDPOINT": s.URL + "/ru-central1/b1g/etn", "REGCAST_ENDPOINT": s.URL, "REGCAST_LOG_LEVEL": "error",
+		"REGCAST_TABLE": "conns", "REGCAST_TABLE_ENDPOINT": s.URL + "/ru-central1/b1g/etn", "REGCAST_ENDPOINT": s.URL, "REGCAST_LOG_LEVEL": "error", "REGCAST_BUCKET": "mine",
 		"YC_METADATA_ADDR": strings.TrimPrefix(s.URL, "http://"), "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_ENDPOINT_URL": "",
 		"AWS_ENDPOINT_URL_DYNAMODB": "", "AWS_REGION": "",
 	} {
@@ -95,6 +99,11 @@ func TestEntryPoints(t *testing.T) {
 	is.True(strings.Contains(string(got), `"posts":1,"gone":1,`))
 	is.Equal(c.told, map[string]string{"/apigateways/websocket/v1/connections/live:send Bearer t1.a.b": batch})
 	is.Equal(c.did[len(c.did)-1], "BatchWriteItem"+table) // the dead one's rows
+
+	got, err = Capture(t.Context(), []byte(batch))
+	is.NoErr(err)
+	is.Equal(string(got), `{"captured":1}`)
+	is.Equal(c.told["/mine/regcast/ t1.a.b"]+"]}", strings.TrimPrefix(strings.Replace(batch, "}}]}", "}}\n]}", 1), `{"messages":[`))
 }
 
 func TestRequestID(t *testing.T) {
