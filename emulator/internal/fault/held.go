@@ -15,10 +15,10 @@ const swap = time.Second
 // held is something that passes later: when it is due, when another has overtaken it, or when its fault has gone; once.
 type held struct {
 	by   *active
-	due  time.Time // zero: it has no time
-	pass func()
-	gone chan struct{} // closed when it is held no more
-	free bool          // it has been overtaken before it was held
+	due  time.Time      // zero: it has no time
+	pass func(due bool) // due: its time has come; else it has been overtaken, or its fault has gone
+	gone chan struct{}  // closed when it is held no more
+	free bool           // it has been overtaken before it was held
 }
 
 // Pass takes something by a step where nobody waits for it: do lets it pass, so much later than it was to. It calls do never, now,
@@ -32,7 +32,7 @@ func (r *Room) Pass(h Hit, do func(late time.Duration), end func()) {
 	case Drop:
 		end()
 	case Delay, Reorder:
-		r.hold(h, func() {
+		r.hold(h, h.due(), func(bool) {
 			late := time.Duration(0)
 			if h.Action == Delay {
 				late = h.Delay
@@ -51,50 +51,73 @@ func (r *Room) Pass(h Hit, do func(late time.Duration), end func()) {
 	r.Passed(h)
 }
 
-// Stay keeps a caller as long as what it does is held back. It returns ctx's error when that ends before. Passed must follow when it has
-// been done.
-func (r *Room) Stay(ctx context.Context, h Hit) error {
+// Stay keeps a caller as long as what it does is held back: no time at all, unless the action is delay or reorder. It returns ctx's error
+// when that ends before. pause, which may be nil, hears until when at most, when the timer for it is set, and returns what is called at
+// the end. Passed must follow when the caller has done what it does.
+func (r *Room) Stay(ctx context.Context, h Hit, pause func(due time.Time) (resume func())) error {
 	if h.Action != Delay && h.Action != Reorder {
 		return nil
 	}
-	return r.wait(ctx, h, h.due())
+	return r.wait(ctx, h, h.due(), pause)
 }
 
-// Until keeps a caller until ctx ends, at most until a time from now by the house's clock (0: none), or until the fault has gone.
-func (r *Room) Until(ctx context.Context, h Hit, limit time.Duration) error {
+// Linger keeps a caller for a time from now, or until the fault has gone; 0: only until then. ctx and pause are as with Stay.
+func (r *Room) Linger(ctx context.Context, h Hit, d time.Duration, pause func(due time.Time) (resume func())) error {
 	due := time.Time{}
-	if limit > 0 {
-		due = h.at.Add(limit)
+	if d > 0 {
+		due = r.clock.Now().Add(d)
 	}
-	return r.wait(ctx, h, due)
+	return r.wait(ctx, h, due, pause)
 }
 
-func (r *Room) wait(ctx context.Context, h Hit, due time.Time) error {
-	x := r.keep(h, due, func() {})
-	select {
-	case <-x.gone:
+func (r *Room) wait(ctx context.Context, h Hit, due time.Time, pause func(time.Time) func()) error {
+	passed := make(chan struct{})
+	goOn := make(chan struct{})
+	x, over := r.keep(h, due, func(bool) {
+		close(passed)
+		<-goOn // whoever waits is at work before anybody thinks that all is quiet
+	})
+	if over {
+		close(goOn)
+		r.letGo(x, false)
 		return nil
-	case <-ctx.Done():
-		r.letGo(x)
-		return context.Cause(ctx)
 	}
+	resume := func() {}
+	if pause != nil && !due.IsZero() {
+		resume = pause(due)
+	}
+	var err error
+	select {
+	case <-passed:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	resume()
+	close(goOn)
+	if err != nil {
+		r.letGo(x, false)
+	}
+	return err
 }
 
 // Passed lets go what a hit has overtaken.
 func (r *Room) Passed(h Hit) {
 	for _, x := range h.over {
-		r.letGo(x)
+		r.letGo(x, false)
 	}
 }
 
-// Later does something after a time by the house's clock, or when the fault has gone; 0: only then.
+// Later does something after a time by the house's clock. It does not do it when the fault goes before.
 func (r *Room) Later(h Hit, d time.Duration, do func()) {
-	due := time.Time{}
-	if d > 0 {
-		due = r.clock.Now().Add(d)
-	}
-	r.keep(h, due, do)
+	r.hold(h, r.clock.Now().Add(d), func(due bool) {
+		if due {
+			do()
+		}
+	})
 }
+
+// Finally does something when the fault has gone.
+func (r *Room) Finally(h Hit, do func()) { r.hold(h, time.Time{}, func(bool) { do() }) }
 
 func (h Hit) due() time.Time {
 	d := h.Delay
@@ -104,27 +127,30 @@ func (h Hit) due() time.Time {
 	return h.at.Add(d)
 }
 
-func (r *Room) hold(h Hit, pass func()) { r.keep(h, h.due(), pass) }
+// hold is keep for what nobody waits for.
+func (r *Room) hold(h Hit, due time.Time, pass func(due bool)) {
+	if x, over := r.keep(h, due, pass); over {
+		r.letGo(x, false)
+	}
+}
 
-// keep holds something. When the fault has gone already it passes now.
-func (r *Room) keep(h Hit, due time.Time, pass func()) *held {
-	x := h.slot
+// keep holds something. over: it is to be let go at once, since its fault has gone, or it has been overtaken.
+func (r *Room) keep(h Hit, due time.Time, pass func(due bool)) (x *held, over bool) {
+	x = h.slot
 	if x == nil {
 		x = &held{by: h.by}
 	}
 	r.mu.Lock()
 	x.due, x.pass, x.gone = due, pass, make(chan struct{})
 	r.held = append(r.held, x)
-	over := r.closed || x.free || !slices.Contains(r.faults, h.by)
+	r.begun++
+	over = r.closed || x.free || !slices.Contains(r.faults, h.by)
 	if !over && !due.IsZero() {
 		timer := r.arm(due) // before anybody can move the clock
 		r.timers.Go(func() { r.tick(x, timer) })
 	}
 	r.mu.Unlock()
-	if over {
-		r.letGo(x)
-	}
-	return x
+	return x, over
 }
 
 // tick lets x go when it is due.
@@ -132,8 +158,30 @@ func (r *Room) tick(x *held, timer clock.Timer) {
 	defer timer.Stop()
 	select {
 	case <-timer.C():
-		r.letGo(x)
+		r.letDue()
+		r.letGo(x, true) // if it is not gone by then
 	case <-x.gone:
+	}
+}
+
+// letDue lets go all that is due, one after another, what was due first first: so the order does not depend on the scheduler.
+func (r *Room) letDue() {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	for {
+		now := r.clock.Now()
+		var next *held
+		r.mu.Lock()
+		for _, x := range r.held {
+			if !x.due.IsZero() && !x.due.After(now) && (next == nil || x.due.Before(next.due)) {
+				next = x
+			}
+		}
+		r.mu.Unlock()
+		if next == nil {
+			return
+		}
+		r.letGo(next, true)
 	}
 }
 
@@ -154,7 +202,7 @@ func (r *Room) arm(due time.Time) clock.Timer {
 }
 
 // letGo lets x pass, unless it has.
-func (r *Room) letGo(x *held) {
+func (r *Room) letGo(x *held, due bool) {
 	r.mu.Lock()
 	i := slices.Index(r.held, x)
 	if i < 0 {
@@ -167,8 +215,9 @@ func (r *Room) letGo(x *held) {
 		x.by.waiting = nil
 	}
 	r.running++
+	r.begun++
 	r.mu.Unlock()
-	x.pass()
+	x.pass(due)
 	close(x.gone)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,7 +232,7 @@ func (r *Room) release(what func(*held) bool) {
 	r.mu.Unlock()
 	for _, x := range all {
 		if what(x) {
-			r.letGo(x)
+			r.letGo(x, false)
 		}
 	}
 }
@@ -204,6 +253,13 @@ func (r *Room) Quiet(ctx context.Context) error {
 		r.changed.Wait()
 	}
 	return nil
+}
+
+// Begun grows with all that is begun: between two calls that return the same nothing was held back or let go.
+func (r *Room) Begun() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.begun
 }
 
 // quiet needs the lock.

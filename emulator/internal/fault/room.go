@@ -44,6 +44,8 @@ type Room struct {
 	seed  uint64
 	asked atomic.Uint32 // a bit for each step where something is to be done
 
+	turn sync.Mutex // of what is due to pass; before mu
+
 	mu       sync.Mutex
 	changed  sync.Cond // held, or ours
 	faults   []*active
@@ -54,6 +56,7 @@ type Room struct {
 	sites    []Site
 	held     []*held // in the order in which they were
 	running  int     // of what was held, on its way
+	begun    uint64
 	timers   sync.WaitGroup
 }
 
