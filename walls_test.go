@@ -106,7 +106,7 @@ var own = map[string][]string{
 var only = map[string][]string{
 	"github.com/nats-io":                   {"emulator/internal/journal"},
 	"github.com/gobwas":                    {"emulator/internal/gateway"},
-	"github.com/itchyny/gojq":              {"emulator/internal/trigger/jq", "cmd/regcast/yc"},
+	"github.com/itchyny/gojq":              {"emulator/internal/trigger/jq", "cmd/regcast"},
 	"github.com/BurntSushi/toml":           {"emulator/internal/template"},
 	"go.yaml.in/yaml":                      {"emulator/internal/yandex", "emulator/internal/template", "emulator/internal/fault", "cmd/regcast/yc"},
 	"github.com/spf13/cobra":               {"cmd/regcast"},

@@ -67,6 +67,8 @@ type Config struct {
 	// Record gets everything that happens, as a recording, from the start to the last frame of the end. It is not closed. What it does not
 	// take ends the recording and nothing else. Nil: nobody does.
 	Record io.Writer
+	// RecordZstd compresses that.
+	RecordZstd bool
 
 	// Clock drives every timer. Nil: the machine's clock.
 	Clock Clock

@@ -215,7 +215,7 @@ func (e *Emulator) build(cfg Config) (err error) {
 	e.server.Protocols.SetHTTP1(true)
 	e.server.Protocols.SetHTTP2(true)
 	e.server.Protocols.SetUnencryptedHTTP2(true)
-	if err := e.startRecord(cfg.Record); err != nil {
+	if err := e.startRecord(cfg.Record, cfg.RecordZstd); err != nil {
 		return err
 	}
 	e.background.Go(e.runTriggers)

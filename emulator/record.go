@@ -168,7 +168,7 @@ func (e *Emulator) endRecord() error {
 }
 
 // startRecord begins Config.Record.
-func (e *Emulator) startRecord(w io.Writer) error {
+func (e *Emulator) startRecord(w io.Writer, compress bool) error {
 	if w == nil {
 		return nil
 	}
@@ -176,7 +176,7 @@ func (e *Emulator) startRecord(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r, err := e.newRecorder(w, ExportOptions{Follow: true})
+	r, err := e.newRecorder(w, ExportOptions{Follow: true, Compress: compress})
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}

@@ -22,9 +22,11 @@ func newJournal(env environment) *cobra.Command {
 		Long: "Print what happened, in order: every recorded change with its events, every step that followed from it,\n" +
 			"and the invocations, frames, connections and moves of the clock, each in a line.",
 		Example: `  regcast journal --follow
-  regcast journal --json | jq 'select(.record) | .record.events[].id'`,
+  regcast journal --json | jq 'select(.record) | .record.events[].id'
+  regcast journal export -o run.regcast.jsonl`,
 		Args: cobra.NoArgs,
 	}
+	c.AddCommand(newExport(env))
 	find := urlFlag(c, env)
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is to come, until Ctrl-C")
 	c.Flags().BoolVar(&asJSON, "json", false, "print lines of JSON")

@@ -98,9 +98,20 @@ a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no a
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
 	})
-	root.AddCommand(newUp(env), newListen(env), newEmit(env), newTrace(env), newExplain(env), newJournal(env), newExec(env), newCA(env), newYC(env), newVersion())
+	root.AddCommand(
+		newUp(env), newExec(env), newListen(env), newEmit(env),
+		newTrace(env), newExplain(env), newJournal(env),
+		newRecord(env), newReplay(env),
+		newCA(env), newYC(env), newVersion(),
+	)
 	for _, c := range append(root.Commands(), root) {
 		wrapArgs(c)
+		if c.Name() != "yc" && c != root { // those have their own ways
+			for _, below := range c.Commands() {
+				wrapArgs(below)
+				below.Long = cmp.Or(below.Long, below.Short+".") + "\n\n" + exitCodes
+			}
+		}
 		// Not by cobra's usage template: text/template would be linked, and with it all that reflection might call, 3.5 MB.
 		c.Long = cmp.Or(c.Long, c.Short+".") + "\n\n" + exitCodes
 	}

@@ -28,6 +28,7 @@ const closeLimit = 15 * time.Second
 // upFlags are the flags that say what to emulate; up and exec have the same.
 type upFlags struct {
 	addr, data     string
+	record         string
 	triggers       []string
 	specs          []string
 	origins        []string
@@ -45,6 +46,7 @@ func (f *upFlags) add(c *cobra.Command) {
 	flags.StringArrayVar(&f.origins, "allow-origin", nil, "let only this `ORIGIN` open sockets from a browser, * is a wildcard (repeatable; default: all, as in the cloud)")
 	flags.StringVar(&f.createImageTag, "create-image-tag-field", "omit", "the tag field of create-image events: `omit|copy` it from the push")
 	flags.StringVar(&f.indexChildren, "index-children", "events", "images pushed without a tag, as children of an index are: `events|silent`")
+	flags.StringVar(&f.record, "record", "", "record everything that happens to `FILE`; one that ends with .zst is compressed (regcast replay, diff, explain and report read it)")
 	f.functions.add(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log more, to standard error")
 }
@@ -84,7 +86,17 @@ func (f *upFlags) config(stderr io.Writer) (emulator.Config, error) {
 		}
 		cfg.Gateways = append(cfg.Gateways, emulator.Gateway{ID: id, File: emulator.File{Name: name, Data: data}})
 	}
-	return cfg, f.functions.config(&cfg, stderr)
+	if err := f.functions.config(&cfg, stderr); err != nil {
+		return cfg, err
+	}
+	if f.record != "" {
+		out, err := createRecording(f.record)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Record, cfg.RecordZstd = out, strings.HasSuffix(f.record, ".zst") // it is the process's to its end
+	}
+	return cfg, nil
 }
 
 // choose tells whether the second of two allowed values was given.

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/regcast/regcast/recording"
+	"github.com/regcast/regcast/recording/foreign"
+)
+
+// recordedRun is a file that holds what happened: a recording, or what others have recorded.
+type recordedRun struct {
+	name        string
+	header      recording.Header
+	all         lines
+	first, last time.Time // recorded; zero: not known before it is read
+	left        int       // lines and items that could not be used so far
+	warn        func(error)
+	close       func() error
+}
+
+func (r *recordedRun) Header() recording.Header { return r.header }
+func (r *recordedRun) Lines() lines             { return r.all }
+func (r *recordedRun) Close() error             { return r.close() }
+func (r *recordedRun) skipped() int             { return r.left }
+
+// openRun opens a file, or standard input for "-". What cannot be used of it is told on standard error, and left out.
+func openRun(name string, env environment) (*recordedRun, error) {
+	r := &recordedRun{name: name, close: func() error { return nil }}
+	r.warn = func(err error) {
+		r.left++
+		fmt.Fprintf(env.stderr, "regcast: %s: %v\n", name, err)
+	}
+	in := env.stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, usageError("%w", err)
+		}
+		in, r.close = f, f.Close
+	}
+	ours, rest, err := foreign.Recognise(in)
+	if err == nil && ours {
+		err = r.read(rest)
+	} else if err == nil {
+		r.convert(rest)
+	}
+	if err != nil {
+		return nil, errors.Join(usageError("%s: %w", name, err), r.Close())
+	}
+	if name != "-" && ours {
+		r.span()
+	}
+	return r, nil
+}
+
+// read is for a recording.
+func (r *recordedRun) read(in io.Reader) error {
+	run, err := recording.NewReader(in)
+	if err != nil {
+		return err
+	}
+	r.header = run.Header()
+	r.all = func(yield func(recording.Line, error) bool) {
+		for line, err := range run.Lines() {
+			var bad *recording.LineError
+			var torn *recording.TornError
+			if errors.As(err, &bad) || errors.As(err, &torn) {
+				r.warn(err)
+				continue
+			}
+			if !yield(line, err) {
+				return
+			}
+		}
+	}
+	return nil
+}
+
+// convert is for what others have recorded.
+func (r *recordedRun) convert(in io.Reader) {
+	r.header = recording.Header{Format: recording.Format, Version: recording.Version, Created: time.Now().UTC()}
+	r.all = func(yield func(recording.Line, error) bool) {
+		for item, err := range foreign.Read(in, foreign.Options{}) {
+			if err == nil && item.Skipped != "" {
+				r.left++
+				continue
+			}
+			if !yield(item.Recorded, err) {
+				return
+			}
+		}
+	}
+}
+
+// span finds the first and the last time of a recording. A file that does not tell is replayed all the same.
+func (r *recordedRun) span() {
+	f, err := recording.Open(r.name)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	for line, err := range f.Lines() {
+		if err == nil {
+			r.first = line.At
+		}
+		break
+	}
+	if last, err := f.Last(); err == nil {
+		r.last = last.At
+	}
+}
