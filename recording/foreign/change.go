@@ -60,7 +60,7 @@ func (w *walk) tell(c spot, f found, raw []byte) {
 			return
 		}
 	}
-	r := &events.Record{Origin: events.OriginReplay, Changes: f.changes, At: f.at}
+	r := &events.Record{Origin: events.OriginForeign, Changes: f.changes, At: f.at}
 	if f.cloud != "" {
 		of := len(f.changes) - 1 // the image of a push comes before its tag, which is told of
 		r.Events = []events.Event{{ID: f.id, Source: f.cloud, Type: f.kind, Of: of, Body: body.Bytes(), Change: f.changes[of]}}
