@@ -105,20 +105,25 @@ func (r *story) writeTimeline(p *page) {
 		p.put(`<div class="lane lane-{}"><span class="lane-name">{}</span><span class="lane-most num">{}</span>`, l.class, l.name, lanesMost(l.lane, t, most))
 		p.put(`<svg class="plot" width="100%" height="34" role="img" aria-label="{}">`,
 			fmt.Sprintf("%s over time: at most %d at once, %s", l.name, most, count(t.totals[l.lane], "in all", "in all")))
-		for b, n := range counts {
+		for b := 0; b < buckets; b++ {
+			n, from := counts[b], b
 			if n == 0 {
 				continue
 			}
-			h, wide := max(30*float64(n)/float64(most), 2), 0.86
-			if l.lane == laneSockets {
-				wide = 1.02 // a state, not events: no gaps
+			wide := 0.86
+			if l.lane == laneSockets { // a state, not things that happen: no gaps
+				for b+1 < buckets && counts[b+1] == n {
+					b++
+				}
+				wide = float64(b - from + 1)
 			}
+			h := max(30*float64(n)/float64(most), 2)
 			link := l.lane == laneEvents && t.links[b] != nil
 			if link {
 				p.put(`<a href="{}" tabindex="-1">`, fragment(anchor(t.links[b].ID)))
 			}
-			p.put(`<rect x="{}%" y="{}" width="{}%" height="{}"><title>{}</title></rect>`, 100*float64(b)/buckets, 32-h, 100*wide/buckets, h,
-				fmt.Sprintf("%s %s at +%s", number(n), l.unit, duration(t.span*time.Duration(b)/buckets)))
+			p.put(`<rect x="{}%" y="{}" width="{}%" height="{}"><title>{}</title></rect>`, 100*float64(from)/buckets, 32-h, 100*wide/buckets, h,
+				fmt.Sprintf("%s %s at +%s", number(n), l.unit, duration(t.span*time.Duration(from)/buckets)))
 			if link {
 				p.put(`</a>`)
 			}
