@@ -168,7 +168,7 @@ func (p *page) nav(choices []choice, sections []section) {
 		if s.n > 0 {
 			n = number(s.n)
 		}
-		p.put(`<li><a href="#{}">{}<span class="num">{}</span></a></li>`, s.id, s.name, n)
+		p.put(`<li><a href="#{}">{} <span class="num">{}</span></a></li>`, s.id, s.name, n)
 	}
 	p.put("</ul></nav>\n")
 }
@@ -183,7 +183,7 @@ func (p *page) plot(from, to float64) {
 	const visible = 0.8
 	p.put(`<td class="plot"><svg width="100%" height="14" aria-hidden="true">`)
 	if to-from < visible {
-		p.put(`<line x1="{}%" x2="{}%" y1="3" y2="11"/>`, from, from)
+		p.put(`<rect x="{}%" y="3" width="2" height="8"/>`, from)
 	} else {
 		p.put(`<rect x="{}%" y="4" width="{}%" height="6"/>`, from, to-from)
 	}

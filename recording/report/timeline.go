@@ -102,7 +102,7 @@ func (r *story) writeTimeline(p *page) {
 		if most == 0 {
 			continue
 		}
-		p.put(`<div class="lane lane-{}"><span class="lane-name">{}</span><span class="lane-most num">{}</span>`, l.class, l.name, lanesMost(l.lane, t, most))
+		p.put(`<div class="lane lane-{}"><span class="lane-name">{}</span> <span class="lane-most num">{}</span>`, l.class, l.name, lanesMost(l.lane, t, most))
 		p.put(`<svg class="plot" width="100%" height="34" role="img" aria-label="{}">`,
 			fmt.Sprintf("%s over time: at most %d at once, %s", l.name, most, count(t.totals[l.lane], "in all", "in all")))
 		for b := 0; b < buckets; b++ {
