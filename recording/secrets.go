@@ -2,6 +2,7 @@ package recording
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +14,9 @@ var stems = []string{
 	"token", "secret", "passw", "passphrase", "pwd", "signature", "credential", "authorization", "cookie", "bearer", "jwt",
 	"apikey", "api-key", "api_key", "accesskey", "access-key", "access_key", "privatekey", "private-key", "private_key",
 }
+
+// prefixes are what tokens begin with.
+var prefixes = []string{"eyJ", "t1.", "AQVN", "y0_", "y1_", "y2_", "y3_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "dckr_"}
 
 // harmless are the ends of names that have a stem in them and tell of something public.
 var harmless = []string{
@@ -73,7 +77,7 @@ func word[T ~string | ~[]byte](s T, i int) int {
 
 // patterns are what tokens look like.
 type patterns struct {
-	pem, userinfo, bearer, basic, token, accessKey, secretKey, named *regexp.Regexp
+	pem, userinfo, bearer, basic, token, accessKey, secretKey *regexp.Regexp
 }
 
 var texts = sync.OnceValue(func() patterns {
@@ -86,8 +90,6 @@ var texts = sync.OnceValue(func() patterns {
 			`gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|dckr_[op]at_[\w-]{16,}`),
 		accessKey: regexp.MustCompile(`\bA[KS]IA[A-Z0-9]{16}\b`),
 		secretKey: regexp.MustCompile(`([^A-Za-z0-9/+=]|^)([A-Za-z0-9/+]{40})([^A-Za-z0-9/+=]|$)`),
-		// A name, what is between it and its value on the same line, and a quote before the value if there is one.
-		named: regexp.MustCompile(`(?i)([\w.-]*(?:` + strings.Join(stems, "|") + `)[\w.-]*)(\\*["'` + "`" + `]?\]?[ \t]*(?:=>|:=|[:=]|%3D)[ \t]*)(\\*["'` + "`" + `]|\[)?`),
 	}
 })
 
@@ -97,28 +99,39 @@ func scrubText(s string) string {
 		return s
 	}
 	p := texts()
-	s = p.pem.ReplaceAllStringFunc(s, marker)
-	s = replace(p.userinfo, s, func(m []string) string {
-		if m[2] == "" && len(m[3]) < 16 || strings.HasPrefix(m[2]+m[3], markerStart) { // git@host
-			return m[0]
-		}
-		return m[1] + m[2] + marker(m[3]) + m[4]
-	})
-	s = scrubNamed(p.named, s)
-	s = replace(p.bearer, s, func(m []string) string {
-		if prose(m[2]) {
-			return m[0]
-		}
-		return m[1] + marker(m[2])
-	})
-	s = replace(p.basic, s, func(m []string) string {
-		if user, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(m[2], "=")); err != nil || !strings.Contains(string(user), ":") {
-			return m[0]
-		}
-		return m[1] + marker(m[2])
-	})
-	s = p.token.ReplaceAllStringFunc(s, marker)
-	if p.accessKey.MatchString(s) {
+	s = scrubNamed(scrubInside(s))
+	lower := strings.ToLower(s)
+	if strings.Contains(s, "PRIVATE KEY") {
+		s = p.pem.ReplaceAllStringFunc(s, marker)
+	}
+	if strings.Contains(s, "://") {
+		s = replace(p.userinfo, s, func(m []string) string {
+			if m[2] == "" && len(m[3]) < 16 || strings.HasPrefix(m[2]+m[3], markerStart) { // git@host
+				return m[0]
+			}
+			return m[1] + m[2] + marker(m[3]) + m[4]
+		})
+	}
+	if strings.Contains(lower, "bearer") {
+		s = replace(p.bearer, s, func(m []string) string {
+			if prose(m[2]) {
+				return m[0]
+			}
+			return m[1] + marker(m[2])
+		})
+	}
+	if strings.Contains(lower, "basic") {
+		s = replace(p.basic, s, func(m []string) string {
+			if user, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(m[2], "=")); err != nil || !strings.Contains(string(user), ":") {
+				return m[0]
+			}
+			return m[1] + marker(m[2])
+		})
+	}
+	if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.Contains(s, prefix) }) {
+		s = p.token.ReplaceAllStringFunc(s, marker)
+	}
+	if (strings.Contains(s, "AKIA") || strings.Contains(s, "ASIA")) && p.accessKey.MatchString(s) {
 		s = p.accessKey.ReplaceAllStringFunc(s, marker)
 		s = replace(p.secretKey, s, func(m []string) string {
 			if strings.Trim(m[2], "0123456789abcdef") == "" { // a commit
@@ -130,36 +143,94 @@ func scrubText(s string) string {
 	return s
 }
 
-// scrubNamed scrubs values behind names: token=…, "password":"…", Authorization: Bearer …, map[Cookie:[…]].
-func scrubNamed(named *regexp.Regexp, s string) string {
+// scrubInside scrubs JSON that stands in a text. What has more brackets than JSON is left to the other rules after a while.
+func scrubInside(s string) string {
 	var out strings.Builder
-	for {
-		m := named.FindStringSubmatchIndex(s)
-		if m == nil {
-			out.WriteString(s)
-			return out.String()
+	budget := 4*len(s) + 64<<10
+	for budget > 0 {
+		i := strings.IndexAny(s, "{[")
+		if i < 0 {
+			break
 		}
-		name, between, opening := s[m[2]:m[3]], s[m[4]:m[5]], ""
-		if m[6] >= 0 {
-			opening = s[m[6]:m[7]]
-		}
-		start := m[1]
-		if strings.HasPrefix(s[m[5]:], markerStart) {
-			opening, start = "", m[5]
-		}
-		end := start + valueEnd(s[start:], name, opening)
-		out.WriteString(s[:start])
-		value := s[start:end]
-		switch {
-		case !secretName(name), value == "", marked(value), reference(value),
-			opening == "" && !passwordName(name) && strings.ContainsAny(between, " \t") && prose(value):
-			// Nothing, but there may be something in the value: state=token=x.
-			end = start
-		default:
-			out.WriteString(scrubWhole(value, name))
+		end := skip([]byte(s), i)
+		budget -= end - i
+		if part := []byte(s[i:end]); end > i+1 && json.Valid(part) {
+			out.WriteString(s[:i])
+			out.Write(scrubValue(part, ""))
+		} else {
+			end = i + 1
+			out.WriteString(s[:end])
 		}
 		s = s[end:]
 	}
+	out.WriteString(s)
+	return out.String()
+}
+
+// scrubNamed scrubs values behind names: token=…, "password":"…", Authorization: Bearer …, map[Cookie:[…]].
+func scrubNamed(s string) string {
+	var out strings.Builder
+	done := 0
+	for i := 0; i < len(s); i++ {
+		value := i + 1 // where it begins
+		switch {
+		case s[i] == '=' || s[i] == ':':
+			if value < len(s) && (s[value] == '=' || s[value] == '>') {
+				value++
+			}
+		case s[i] == '%' && len(s) > i+2 && strings.EqualFold(s[i:i+3], "%3d"):
+			value += 2
+		default:
+			continue
+		}
+		name := nameBefore(s[done:i])
+		if !hidden(name) || !secretName(name) {
+			continue
+		}
+		blank := s[i-1] == ' '
+		for value < len(s) && (s[value] == ' ' || s[value] == '\t') {
+			blank = true
+			value++
+		}
+		opening := openingOf(s[value:])
+		value += len(opening)
+		end := value + valueEnd(s[value:], name, opening)
+		secret := s[value:end]
+		if secret == "" || marked(secret) || reference(secret) || opening == "" && blank && !passwordName(name) && prose(secret) {
+			continue // but there may be something in it: state=token=x
+		}
+		out.WriteString(s[done:value])
+		out.WriteString(scrubWhole(secret, name))
+		done, i = end, end-1
+	}
+	out.WriteString(s[done:])
+	return out.String()
+}
+
+// nameBefore returns the name that ends s, without what encloses it.
+func nameBefore(s string) string {
+	s = strings.TrimRight(s, " \t")
+	s = strings.TrimSuffix(s, "]")
+	if n := len(s); n > 0 && strings.IndexByte("\"'`", s[n-1]) >= 0 {
+		s = strings.TrimRight(s[:n-1], `\`)
+	}
+	i := len(s)
+	for i > 0 && word(s[i-1:i], 0) == 1 {
+		i--
+	}
+	return s[i:]
+}
+
+// openingOf returns the quote, escaped or not, or the bracket that begins s.
+func openingOf(s string) string {
+	if strings.HasPrefix(s, "[") && !strings.HasPrefix(s, markerStart) {
+		return "["
+	}
+	n := len(s) - len(strings.TrimLeft(s, `\`))
+	if n < len(s) && strings.IndexByte("\"'`", s[n]) >= 0 {
+		return s[:n+1]
+	}
+	return ""
 }
 
 // valueEnd returns where a value ends that begins s.
