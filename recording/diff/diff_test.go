@@ -238,6 +238,10 @@ func TestDifferences(t *testing.T) {
 			want: plain(func(b *builder) { b.send("c1", "e1", "a").send("c1", "e2", "b") }), got: plain(func(b *builder) { b.send("c1", "e2", "b") }),
 			find: []string{"lost @ socket gw /ws #1…does not come now"},
 		},
+		"a frame changed beside one that is lost": {
+			want: plain(func(b *builder) { b.frame("c1", `{"bye":1}`).frame("c1", `{"n":1}`) }), got: plain(func(b *builder) { b.frame("c1", `{"n":2}`) }),
+			find: []string{"lost @ socket gw /ws #1", "changed @ socket gw /ws #1….n: 1 → 2"},
+		},
 		"a frame not taken": {
 			want: plain(func(b *builder) { b.send("c1", "e1", "a") }),
 			got:  plain(func(b *builder) { b.send("c1", "e1", "a"); b.last().Frame.Error = "gone" }),

@@ -256,6 +256,12 @@ func (l *lane) settle(leftW, leftG []*item, gaps [][2][]*item) {
 			for i := range w {
 				edit(w[i], g[i])
 			}
+			continue
+		}
+		for _, g := range g { // some are lost or extra: those that are built alike are the same one
+			if i := slices.IndexFunc(w, func(w *item) bool { return !done[w] && alike(w, g) }); i >= 0 {
+				edit(w[i], g)
+			}
 		}
 	}
 	for side := range l.astray {
