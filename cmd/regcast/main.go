@@ -100,7 +100,7 @@ a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no a
 	})
 	root.AddCommand(
 		newUp(env), newExec(env), newListen(env), newEmit(env),
-		newTrace(env), newExplain(env), newJournal(env),
+		newTrace(env), newExplain(env), newDiff(), newJournal(env),
 		newRecord(env), newReplay(env),
 		newCA(env), newYC(env), newVersion(),
 	)
