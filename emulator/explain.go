@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/aws"
@@ -132,9 +133,11 @@ func verdicts(vs []trigger.Verdict) []explain.Verdict {
 func idleVerdicts(rules []aws.IdleRule) []explain.Verdict {
 	var out []explain.Verdict
 	for _, r := range rules {
-		out = append(out, explain.Verdict{ID: r.ARN, Name: r.Name, Miss: &events.Miss{
-			Field: explain.FieldState, Hint: "the rule does nothing here: " + r.Why, Doc: "docs/FIDELITY.md#Rule: other buses, schedules, other targets",
-		}})
+		miss := &events.Miss{Field: explain.FieldState, Hint: "the rule does nothing here: " + r.Why}
+		if strings.HasPrefix(r.Why, "not emulated") {
+			miss.Doc = "docs/FIDELITY.md#Rule: other buses, schedules, other targets"
+		}
+		out = append(out, explain.Verdict{ID: r.ARN, Name: r.Name, Miss: miss})
 	}
 	return out
 }

@@ -19,7 +19,7 @@ type Miss struct {
 
 // What every trigger looks at before its own filters.
 const (
-	FieldSource   = "source"
+	FieldCloud    = "cloud"
 	FieldRegistry = "registry_id"
 	FieldType     = "type"
 	FieldPaused   = "paused"

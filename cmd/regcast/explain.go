@@ -284,7 +284,7 @@ func (t *dryTally) end() error {
 		return fmt.Errorf("explain: %s: there is no event in it", t.flags.dry)
 	}
 	if !t.flags.json {
-		fmt.Fprintf(t.env.stdout, "\n%d of %s would fire\n", t.fired, plural(t.events, "event"))
+		fmt.Fprintf(t.env.stdout, "\n%d of %s would fire a trigger\n", t.fired, plural(t.events, "event"))
 	}
 	switch {
 	case t.flags.expect == expectFired && t.fired == 0:

@@ -58,7 +58,13 @@ func (x Explanation) answer() string {
 		}
 		return "no trigger has read it yet; " + t.name() + " will not want it: " + why
 	}
-	switch n := len(x.Triggers) - 1; {
+	n := -1
+	for _, t := range x.Triggers {
+		if !t.foreign() {
+			n++
+		}
+	}
+	switch {
 	case n == 1:
 		return t.name() + did + why + "; nor did the other one"
 	case n > 1:

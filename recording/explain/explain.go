@@ -211,6 +211,11 @@ func (x Explanation) Fired() bool {
 	return slices.ContainsFunc(x.Triggers, func(t Trigger) bool { return t.Fired && !t.Silent })
 }
 
+// foreign tells whether a trigger is of another cloud than the event.
+func (t Trigger) foreign() bool {
+	return !t.Fired && t.Miss != nil && t.Miss.Field == events.FieldCloud
+}
+
 // nearness is higher the further a trigger was from saying no.
 func nearness(t Trigger) int {
 	switch {
@@ -220,7 +225,7 @@ func nearness(t Trigger) int {
 		return 0
 	}
 	switch t.Miss.Field {
-	case events.FieldSource:
+	case events.FieldCloud:
 		return 1
 	case events.FieldRegistry:
 		return 2

@@ -217,6 +217,8 @@ func TestDry(t *testing.T) {
 		{Name: "no", Miss: &events.Miss{Field: "tag", Got: "2", Doc: "page"}},
 		{Name: "yes", Skips: []*events.Miss{nil, skip}},
 		{Name: "silent", Skips: []*events.Miss{skip, skip}},
+		{Name: "far", Miss: &events.Miss{Field: events.FieldCloud}},
+		{Name: "farther", Miss: &events.Miss{Field: events.FieldCloud}},
 	}})
 	is.Equal(x.Answer, "yes would fire; silent would fire; the filter of every action leaves it out")
 	is.True(x.Fired())
@@ -227,13 +229,14 @@ func TestDry(t *testing.T) {
   yes  silent  the filter of every action leaves it out; action 1: filter.jq: want .a, got null; action 2: filter.jq: want .a, got null
   no   no      tag: got 2
                see page
+  no   of another cloud: far, farther
 `)
 	silent, err := x.Only("silent")
 	is.NoErr(err)
 	is.True(!silent.Fired())
 	_, err = x.Only("none")
 	is.True(errors.Is(err, explain.ErrNoTrigger))
-	is.Equal(err.Error(), `no such trigger: "none"; there is no, silent, yes`)
+	is.Equal(err.Error(), `no such trigger: "none"; there is far, farther, no, silent, yes`)
 	no, err := x.Only("no")
 	is.NoErr(err)
 	is.Equal(no.Answer, "no would not fire: tag: got 2")

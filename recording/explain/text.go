@@ -21,13 +21,17 @@ func (x Explanation) Text(w io.Writer) error {
 	if e.Seq > 0 {
 		fmt.Fprintf(&b, "entry %d, %s, from %s\n", e.Seq, clock(e), e.Origin)
 	}
-	for i, t := range x.Triggers {
+	near, foreign := x.near()
+	for i, t := range near {
 		if i == listed {
-			fmt.Fprintf(&b, "\n… and %d more that did not fire\n", len(x.Triggers)-i)
+			fmt.Fprintf(&b, "\n… and %d more that did not fire\n", len(near)-i)
 			break
 		}
 		b.WriteByte('\n')
 		t.text(&b, x)
+	}
+	if foreign != nil {
+		fmt.Fprintf(&b, "\nof another cloud, and so not asked: %s\n", few(foreign))
 	}
 	for _, i := range x.Invocations {
 		fmt.Fprintf(&b, "\nfunction %s, %.0f ms", i.Function, i.DurationMS)
@@ -59,12 +63,13 @@ func (x Explanation) Brief(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s  %s  %s\n", x.Event.ID, x.Event.Type, image(x.Event.Change))
 	width := 0
-	for _, t := range x.Triggers {
+	near, foreign := x.near()
+	for _, t := range near {
 		width = max(width, len(t.name()))
 	}
-	for i, t := range x.Triggers {
+	for i, t := range near {
 		if i == listed {
-			fmt.Fprintf(&b, "  … and %d more that do not fire\n", len(x.Triggers)-i)
+			fmt.Fprintf(&b, "  … and %d more that do not fire\n", len(near)-i)
 			break
 		}
 		verdict, why := "no ", t.why()
@@ -80,8 +85,23 @@ func (x Explanation) Brief(w io.Writer) error {
 			fmt.Fprintf(&b, "       %*s  see %s\n", width, "", t.Miss.Doc)
 		}
 	}
+	if foreign != nil {
+		fmt.Fprintf(&b, "  no   of another cloud: %s\n", few(foreign))
+	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// near are the triggers that are worth a line each; of those of another cloud the names are enough.
+func (x Explanation) near() (near []Trigger, foreign []string) {
+	for _, t := range x.Triggers {
+		if t.foreign() && len(x.Triggers) > 1 {
+			foreign = append(foreign, t.name())
+		} else {
+			near = append(near, t)
+		}
+	}
+	return near, foreign
 }
 
 func (t Trigger) text(b *bytes.Buffer, x Explanation) {
@@ -179,6 +199,7 @@ func (x Explanation) frames(b *bytes.Buffer) {
 		switch {
 		case f.Error != "":
 			fmt.Fprintf(b, "\nframe to %s of %s: not taken: %s\n", f.to(), f.where(), f.Error)
+		case f.Connection == "" && f.Sent == 0: // the delivery has said so
 		case f.Connection == "":
 			fmt.Fprintf(b, "\nframe of %d bytes to %s of %s\n", f.Bytes, connections(f.Sent), f.where())
 		default:

@@ -39,12 +39,12 @@ func (d *definition) miss(ev *events.Event) *events.Miss {
 	}
 	switch {
 	case d.Match.Source != "" && d.Match.Source != ev.Source:
-		m := of(events.FieldSource, d.Match.Source, ev.Source)
+		m := of(events.FieldCloud, d.Match.Source, ev.Source)
 		m.Hint = "the event is another cloud's"
 		return m
 	case d.Match.Registry != "" && d.Match.Registry != ev.Change.Registry:
 		m := of(events.FieldRegistry, d.Match.Registry, ev.Change.Registry)
-		m.Hint = "the trigger is on another registry than the image"
+		m.Hint = "the trigger is on another registry; what is pushed to HOST/" + d.Match.Registry + "/… comes to it"
 		return m
 	case !slices.Contains(d.Match.Types, ev.Type):
 		return d.typeMiss(ev)

@@ -57,12 +57,12 @@ func TestExplain(t *testing.T) {
 	}
 	h.is.Equal(got, []string{
 		"wants: wanted, kept",
-		`far: source: want "sky", got "cloud" (the event is another cloud's) page`,
-		`elsewhere: registry_id: want "r2", got "r1" (the trigger is on another registry than the image)`,
+		`far: cloud: want "sky", got "cloud" (the event is another cloud's) page`,
+		`elsewhere: registry_id: want "r2", got "r1" (the trigger is on another registry; what is pushed to HOST/r2/… comes to it)`,
 		"other type: type: want drop, tag, got push",
 		"picky: tag: no",
 		"broken: its filter panicked: oh",
-		"paused: paused: events that come meanwhile are lost, also after it is resumed",
+		"paused: paused: resume it; events that come meanwhile are lost for good",
 		"filtered: wanted, kept, filter: no, filter: panic: oh",
 	})
 	h.is.Equal(h.Explain(push("1"))[7].State.Waiting, 1)
@@ -72,7 +72,7 @@ func TestExplain(t *testing.T) {
 
 	nowhere := push("2")
 	nowhere.Source, nowhere.Change.Registry = "", ""
-	h.is.Equal(h.Explain(nowhere)[0].Miss.String(), `source: want "cloud", got none (the event is another cloud's)`)
+	h.is.Equal(h.Explain(nowhere)[0].Miss.String(), `cloud: want "cloud", got none (the event is another cloud's)`)
 }
 
 // What Explain says is what happens.

@@ -143,5 +143,5 @@ func (d *definition) typeMiss(ev *events.Event) *events.Miss {
 }
 
 func (d *definition) pausedMiss() *events.Miss {
-	return &events.Miss{Field: events.FieldPaused, Hint: "events that come meanwhile are lost, also after it is resumed", Doc: d.Match.Doc}
+	return &events.Miss{Field: events.FieldPaused, Hint: "resume it; events that come meanwhile are lost for good", Doc: d.Match.Doc}
 }

@@ -87,8 +87,8 @@ func TestMatchStepTellsWhoSaidNoAndWhy(t *testing.T) {
 	near, err := json.Marshal(h.steps[0].Data["near"])
 	h.is.NoErr(err)
 	h.is.Equal(string(near), `[{"trigger":"t3","trigger_id":"t3","why":"tag: want v1, got 1","field":"tag","want":"v1","got":"1","doc":"page"},`+
-		`{"trigger":"t4","trigger_id":"t4","why":"paused: events that come meanwhile are lost, also after it is resumed","field":"paused",`+
-		`"hint":"events that come meanwhile are lost, also after it is resumed"},`+
+		`{"trigger":"t4","trigger_id":"t4","why":"paused: resume it; events that come meanwhile are lost for good","field":"paused",`+
+		`"hint":"resume it; events that come meanwhile are lost for good"},`+
 		`{"trigger":"t2","trigger_id":"t2","why":"type: want drop, tag, got push","field":"type","want":"drop, tag","got":"push"}]`)
 	h.is.Equal(h.isDone(), []uint64{1, 2, 3, 4})
 }
