@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -24,6 +25,8 @@ const (
 
 func newExec(env environment) *cobra.Command {
 	var f upFlags
+	var page string
+	var always bool
 	c := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARG…]",
 		Short: "Run a command beside an emulator of its own",
@@ -47,12 +50,25 @@ With --template also:
 		Example: `  regcast exec -- go test ./...
   regcast exec --trigger trigger.yaml -- sh -c 'crane push app.tar $REGCAST_REGISTRY/app:v1'
   regcast exec --data ./regcast-data -- terraform apply
+  regcast exec --report report.html -- go test ./...
   regcast exec --template template.yaml -- aws dynamodb list-tables`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	f.add(c)
+	c.Flags().StringVar(&page, "report", "", "when the command fails, make an HTML page of what happened: `FILE`")
+	c.Flags().BoolVar(&always, "report-always", false, "make the page of --report also when it does not fail")
 	c.Flags().SetInterspersed(false)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if always && page == "" {
+			return usageError("--report-always: --report says where to")
+		}
+		if page != "" { // now, not when the command has run for an hour
+			if info, err := os.Stat(filepath.Dir(page)); err != nil {
+				return usageError("--report: %w", err)
+			} else if !info.IsDir() {
+				return usageError("--report: %s is no folder", filepath.Dir(page))
+			}
+		}
 		cfg, err := f.config(cmd.ErrOrStderr())
 		if err != nil {
 			return err
@@ -62,6 +78,14 @@ With --template also:
 			return err
 		}
 		ran := runBeside(cmd.Context(), em, args, env)
+		if page != "" && (ran != nil || always) {
+			// What goes wrong with it does not change what the command said.
+			if err := reportRun(cmd.Context(), em, page, endNote(args, ran)); err != nil {
+				fmt.Fprintf(env.stderr, "regcast: report: %v\n", err)
+			} else {
+				fmt.Fprintf(env.stderr, "regcast: report: %s\n", page)
+			}
+		}
 		limit, cancel := context.WithTimeout(context.Background(), closeLimit)
 		defer cancel()
 		if err := errors.Join(em.Close(limit), <-served); err != nil {
