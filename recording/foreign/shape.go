@@ -56,6 +56,9 @@ func (w *walk) whole(raw []byte, c spot) bool {
 	case o.has("at", "record") && o.object("record").has("changes"):
 		w.journal(raw, c)
 		return true
+	case o.has("at") && slices.ContainsFunc([]string{"step", "invocation", "frame", "socket", "clock"}, func(part string) bool { return len(o.object(part)) > 0 }):
+		w.skip(c, "line of regcast's journal", "a line with no record: a replay makes what follows from records anew")
+		return true
 	}
 	if name := webhook(o); name != "" {
 		w.skip(c, name, "not read: %s; say the same by hand, as in: regcast emit create-image-tag --image team/app --tag v1", name)
