@@ -145,26 +145,21 @@ func scrubText(s string) string {
 
 // scrubInside scrubs JSON that stands in a text. What has more brackets than JSON is left to the other rules after a while.
 func scrubInside(s string) string {
-	var out strings.Builder
-	budget := 4*len(s) + 64<<10
-	for budget > 0 {
-		i := strings.IndexAny(s, "{[")
-		if i < 0 {
-			break
+	var out []byte
+	data, done := []byte(s), 0
+	budget := 4*len(data) + 64<<10
+	for i := 0; i < len(data) && budget > 0; i++ {
+		if data[i] != '{' && data[i] != '[' {
+			continue
 		}
-		end := skip([]byte(s), i)
+		end := skip(data, i)
 		budget -= end - i
-		if part := []byte(s[i:end]); end > i+1 && json.Valid(part) {
-			out.WriteString(s[:i])
-			out.Write(scrubValue(part, ""))
-		} else {
-			end = i + 1
-			out.WriteString(s[:end])
+		if part := data[i:end]; json.Valid(part) {
+			out = append(append(out, data[done:i]...), scrubValue(part, "")...)
+			done, i = end, end-1
 		}
-		s = s[end:]
 	}
-	out.WriteString(s)
-	return out.String()
+	return string(append(out, data[done:]...))
 }
 
 // scrubNamed scrubs values behind names: token=…, "password":"…", Authorization: Bearer …, map[Cookie:[…]].
