@@ -1,6 +1,9 @@
 package diff
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // crowd is how many items of a run wait in a bag; then the older half counts as having no counterpart.
 const crowd = 65_536
@@ -61,7 +64,7 @@ func (b *bag) all(side int) []*item {
 	for _, items := range b.wait[side] {
 		out = append(out, items...)
 	}
-	sortLines(out)
+	slices.SortStableFunc(out, func(a, b *item) int { return cmp.Compare(a.line, b.line) })
 	return out
 }
 

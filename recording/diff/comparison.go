@@ -158,19 +158,13 @@ func (c *comparison) rooms(yield func(room) bool) {
 	}
 }
 
-// finish settles what is left, in an order that is the same each time.
+// finish settles what is left, in an order that is the same each time: if not all can be listed, what sockets saw comes first.
 func (c *comparison) finish() {
 	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
 		c.lanes[name].finish()
 	}
-	names := slices.Sorted(maps.Keys(c.bags))
 	if b := c.bags[judgements]; b != nil {
-		b.finish() // first: the others need not say again what it says
-	}
-	for _, name := range names {
-		if name != judgements {
-			c.bags[name].finish()
-		}
+		b.finish() // before the other bags: they need not say again what it says
 	}
 	paths := slices.SortedFunc(maps.Values(c.broadcast), func(a, b *path) int { return cmp.Compare(a.name, b.name) })
 	for _, p := range paths {
@@ -179,6 +173,11 @@ func (c *comparison) finish() {
 	sockets := slices.SortedFunc(maps.Values(c.sockets), func(a, b *socket) int { return a.number - b.number })
 	for _, k := range sockets {
 		k.settle(true)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.bags)) {
+		if name != judgements {
+			c.bags[name].finish()
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.functions)) {
 		c.functions[name].slower()

@@ -58,7 +58,6 @@ type scanner struct {
 	i      int
 	trail  []segment // kept only while somebody asks about paths
 	leaves []leaf
-	keys   []byte
 }
 
 func (s *side) print(data []byte, binary bool, near time.Time) print {
