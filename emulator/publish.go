@@ -41,23 +41,29 @@ func (e *Emulator) word(r *events.Record) {
 	}
 }
 
-// append writes a record down: from then on it has happened.
-func (e *Emulator) append(ctx context.Context, r events.Record) (uint64, error) {
-	data, err := r.Encode()
-	if err != nil {
-		return 0, fmt.Errorf("publish: %w", err)
+// append writes records down, in their order: from then on they have happened. It returns the position of the last. After an error some
+// of the first may be on record.
+func (e *Emulator) append(ctx context.Context, rs ...events.Record) (uint64, error) {
+	data := make([][]byte, len(rs))
+	for i, r := range rs {
+		var err error
+		if data[i], err = r.Encode(); err != nil {
+			return 0, fmt.Errorf("publish: %w", err)
+		}
+		e.recent.put(data[i], r)
 	}
 	// A client that hangs up now must not leave the question open whether its push happened.
 	ctx = context.WithoutCancel(ctx)
-	e.recent.put(data, r)
-	seq, err := e.journal.Append(ctx, journal.Changes, data)
+	seq, err := e.journal.Append(ctx, journal.Changes, data...)
 	if err != nil {
 		return 0, fmt.Errorf("publish: %w", err)
 	}
-	e.known.add(r)
+	for _, r := range rs {
+		e.known.add(r)
+	}
 	for last := e.published.Load(); seq > last && !e.published.CompareAndSwap(last, seq); last = e.published.Load() {
 	}
-	if e.records.Add(1)%snapshotEvery == 0 {
+	if n := e.records.Add(int64(len(rs))); n/snapshotEvery > (n-int64(len(rs)))/snapshotEvery {
 		select {
 		case e.snapshot <- struct{}{}:
 		default: // one is due already

@@ -25,6 +25,8 @@ type ReplayOptions struct {
 	Virtual bool
 	// Again gives the events new ids. Otherwise what the journal has already, told by the events' ids, is left out.
 	Again bool
+	// Eager publishes each record before the next line is read. Otherwise, where gaps count for nothing, some are published together.
+	Eager bool
 	// Now has changes happen when they are replayed. Otherwise they keep their recorded time.
 	Now bool
 	// Progress, if there is one, hears of each record after it is published or left out.
@@ -85,10 +87,11 @@ type replay struct {
 	began    time.Time // by the machine's clock
 	before   tallied
 
-	start   time.Time // of the house's clock, at the first line
-	first   time.Time // recorded time of the first line
-	settled time.Time // of the house's clock, when it was quiet last
-	quantum time.Duration
+	start   time.Time       // of the house's clock, at the first line
+	first   time.Time       // recorded time of the first line
+	settled time.Time       // of the house's clock, when it was quiet last
+	quantum time.Duration   // see move
+	group   []events.Record // to be written together: see gather
 }
 
 func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]) error {
@@ -97,6 +100,11 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 		if _, ok := e.clock.(movable); !ok {
 			return errors.New("the house's clock cannot be moved")
 		}
+		if c, ok := e.clock.(*clock.Warp); ok && !c.State().Frozen { // else it would run on between the lines
+			c.Freeze()
+			defer c.Resume()
+			r.start = c.Now()
+		}
 		r.quantum = e.plainWindow()
 	}
 	if err := e.known.load(ctx, e.journal); err != nil {
@@ -104,11 +112,11 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 	}
 	asked := time.Now()
 	for line, err := range lines {
-		if err != nil {
-			return err
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
+		if err != nil {
+			return errors.Join(err, r.write(ctx))
 		}
 		if line.At.IsZero() && line.Record != nil && len(line.Record.Changes) > 0 {
 			line.At = line.Record.Changes[0].At
@@ -140,6 +148,9 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 			if _, err := r.reach(ctx, line.At, time.Since(asked)); err != nil {
 				return err
 			}
+			if err := r.write(ctx); err != nil {
+				return err
+			}
 			if err := e.settleAll(ctx); err != nil {
 				return err
 			}
@@ -148,6 +159,9 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 			}
 		}
 		asked = time.Now()
+	}
+	if err := r.write(ctx); err != nil {
+		return err
 	}
 	if r.options.Virtual {
 		return e.settleAll(ctx)
@@ -194,8 +208,11 @@ func (r *replay) move(ctx context.Context, to time.Time) error {
 	clock := e.clock.(movable)
 	if r.quantum > 0 && to.Before(r.settled.Add(r.quantum)) {
 		if next, ok := clock.Next(); !ok || next.After(to) {
-			return clock.AdvanceTo(ctx, to, nil)
+			return clock.AdvanceTo(ctx, to, nil) // what is gathered is written later than it happened, and says when that was
 		}
+	}
+	if err := r.write(ctx); err != nil {
+		return err
 	}
 	if err := e.settleAll(ctx); err != nil {
 		return err
@@ -254,12 +271,28 @@ func (r *replay) publish(ctx context.Context, rec events.Record, at time.Time) e
 		r.summary.Known++
 		return nil
 	}
-	if _, err := e.append(ctx, out); err != nil {
-		return err
-	}
+	r.group = append(r.group, out)
+	e.known.add(out) // the same record may stand twice in one group
 	r.summary.Records++
 	r.summary.Events += int64(len(out.Events))
+	if len(r.group) == mostTogether || r.options.Speed > 0 || r.options.Eager || r.options.Virtual && r.quantum == 0 {
+		return r.write(ctx)
+	}
 	return nil
+}
+
+// mostTogether bounds the records that are written together when gaps count for nothing, so that a write costs each of them little.
+const mostTogether = 256
+
+// write puts on record what was gathered.
+func (r *replay) write(ctx context.Context) error {
+	if len(r.group) == 0 {
+		return nil
+	}
+	_, err := r.emulator.append(ctx, r.group...)
+	clear(r.group)
+	r.group = r.group[:0]
+	return err
 }
 
 // word makes the events, and tells whether the journal has them. Where they are to be new, they are.

@@ -80,9 +80,9 @@ func replayOptions(r *http.Request) (o ReplayOptions, err error) {
 	q := r.URL.Query()
 	for name := range q {
 		switch name {
-		case "speed", "virtual", "again", "time":
+		case "speed", "virtual", "again", "eager", "time":
 		default:
-			return o, fmt.Errorf("%s: no such parameter; there are speed, virtual, again and time", name)
+			return o, fmt.Errorf("%s: no such parameter; there are speed, virtual, again, eager and time", name)
 		}
 	}
 	switch s := q.Get("speed"); s {
@@ -92,7 +92,7 @@ func replayOptions(r *http.Request) (o ReplayOptions, err error) {
 			return o, fmt.Errorf("speed: %w", err)
 		}
 	}
-	for name, into := range map[string]*bool{"virtual": &o.Virtual, "again": &o.Again} {
+	for name, into := range map[string]*bool{"virtual": &o.Virtual, "again": &o.Again, "eager": &o.Eager} {
 		if s := q.Get(name); s != "" {
 			if *into, err = strconv.ParseBool(s); err != nil {
 				return o, fmt.Errorf("%s: got %q, want true or false", name, s)

@@ -154,6 +154,9 @@ func (f replayFlags) query() (url.Values, error) {
 	if f.again {
 		q.Set("again", "true")
 	}
+	if f.step {
+		q.Set("eager", "true")
+	}
 	if now {
 		q.Set("time", "now")
 	}

@@ -29,19 +29,32 @@ type commit struct {
 	err   error
 }
 
-func (k *commits) append(topic Topic, data []byte) (uint64, error) {
-	c := &commit{topic: topic, data: data, turn: make(chan bool, 1)}
+// append writes entries in their order and returns the position of the last; nothing comes between those that fit into one message. After
+// an error some of the first may be written.
+func (k *commits) append(topic Topic, entries ...[]byte) (seq uint64, err error) {
+	cs := make([]*commit, len(entries))
+	for i, data := range entries {
+		cs[i] = &commit{topic: topic, data: data, turn: make(chan bool, 1)}
+	}
 	k.mu.Lock()
 	mine := !k.busy
 	k.busy = true
-	if !mine {
-		k.queue = append(k.queue, c)
+	if mine {
+		k.queue = append(k.queue, cs[1:]...)
+	} else {
+		k.queue = append(k.queue, cs...)
 	}
 	k.mu.Unlock()
-	if mine || <-c.turn {
-		k.together(c)
+	for i, c := range cs {
+		if mine && i == 0 || <-c.turn {
+			k.together(c)
+		}
+		if c.err != nil && err == nil {
+			err = c.err
+		}
+		seq = c.seq
 	}
-	return c.seq, c.err
+	return seq, err
 }
 
 // together writes an entry and what waits behind it, tells those whose entries they are, and who is next.

@@ -20,7 +20,7 @@ import (
 
 // press is what commits write to: each message waits until the test lets it go.
 type press struct {
-	append func(journal.Topic, []byte) (uint64, error)
+	append func(journal.Topic, ...[]byte) (uint64, error)
 	msgs   chan message
 	wg     sync.WaitGroup
 }

@@ -20,7 +20,7 @@ const PackBytes = packBytes
 const MaxPayload = maxPayload
 
 // Commits returns an append that gathers what is written together as Stream's does, and leaves the writing to write.
-func Commits(write func(context.Context, Topic, [][]byte) (uint64, error)) func(Topic, []byte) (uint64, error) {
+func Commits(write func(context.Context, Topic, [][]byte) (uint64, error)) func(Topic, ...[]byte) (uint64, error) {
 	k := &commits{write: write}
 	return k.append
 }

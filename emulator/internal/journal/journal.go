@@ -52,9 +52,10 @@ const MaxEntry = maxPayload - 64<<10 // leaves room for its headers
 
 // Journal is an ordered, durable list of entries and a few named values beside it. All methods may be called at once.
 type Journal interface {
-	// Append writes an entry and returns its position. When it returns, the entry survives a kill -9 of this process. A ctx that has
-	// ended writes nothing; one that ends later does not break off the writing. It keeps data, which must not change any more.
-	Append(ctx context.Context, topic Topic, data []byte) (seq uint64, err error)
+	// Append writes entries, at least one, in their order and returns the position of the last. When it returns, they survive a kill -9 of
+	// this process. A ctx that has ended writes nothing; one that ends later does not break off the writing. After an error some of the
+	// first may be written. It keeps the data, which must not change any more.
+	Append(ctx context.Context, topic Topic, data ...[]byte) (seq uint64, err error)
 	// Note writes an entry soon, in the order of the calls; an Append does not wait for the notes made before it. It blocks while too
 	// many notes wait to be written (65,536, or 64 MiB), and does nothing after Close. It keeps data, which must not change any more.
 	Note(topic Topic, data []byte)

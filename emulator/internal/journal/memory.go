@@ -44,15 +44,12 @@ func NewMemory(o MemoryOptions) *Memory {
 
 func weight(e Entry) int64 { return int64(len(e.Data)) + 64 }
 
-// Append writes an entry.
-func (m *Memory) Append(ctx context.Context, topic Topic, data []byte) (uint64, error) {
+// Append writes entries.
+func (m *Memory) Append(ctx context.Context, topic Topic, data ...[]byte) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := checkTopic(topic); err != nil {
-		return 0, err
-	}
-	if err := checkSize(data); err != nil {
+	if err := checkAppend(topic, data); err != nil {
 		return 0, err
 	}
 	m.mu.Lock()
@@ -60,18 +57,22 @@ func (m *Memory) Append(ctx context.Context, topic Topic, data []byte) (uint64, 
 		m.mu.Unlock()
 		return 0, ErrClosed
 	}
-	e := Entry{Seq: m.next, At: time.Now().UTC(), Topic: topic, Data: data}
-	m.next++
-	m.entries = append(m.entries, e)
-	m.bytes += weight(e)
+	at := time.Now().UTC()
+	for _, d := range data {
+		e := Entry{Seq: m.next, At: at, Topic: topic, Data: d}
+		m.next++
+		m.entries = append(m.entries, e)
+		m.bytes += weight(e)
+	}
+	last := m.next - 1
 	for m.bytes > m.max && len(m.entries) > 1 {
 		m.bytes -= weight(m.entries[0])
 		m.entries[0] = Entry{} // the slice holds on to it until it grows
 		m.entries = m.entries[1:]
 	}
 	m.mu.Unlock()
-	m.hub.tell(topic, e.Seq)
-	return e.Seq, nil
+	m.hub.tell(topic, last)
+	return last, nil
 }
 
 // Note writes an entry. One that no Append would take is lost.

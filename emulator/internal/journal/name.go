@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -16,6 +17,22 @@ func checkName(name string) error {
 	for part := range strings.SplitSeq(name, ".") {
 		if checkTopic(Topic(part)) != nil {
 			return fmt.Errorf("%w: %q", ErrName, name)
+		}
+	}
+	return nil
+}
+
+// checkAppend judges what Append is given.
+func checkAppend(topic Topic, data [][]byte) error {
+	if err := checkTopic(topic); err != nil {
+		return err
+	}
+	if len(data) == 0 {
+		return errors.New("journal: append: nothing to write")
+	}
+	for _, d := range data {
+		if err := checkSize(d); err != nil {
+			return err
 		}
 	}
 	return nil

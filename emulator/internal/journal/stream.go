@@ -171,12 +171,9 @@ func (s *Stream) begin() error {
 	return nil
 }
 
-// Append writes an entry. Entries that are appended at the same time are written together.
-func (s *Stream) Append(ctx context.Context, topic Topic, data []byte) (uint64, error) {
-	if err := checkTopic(topic); err != nil {
-		return 0, err
-	}
-	if err := checkSize(data); err != nil {
+// Append writes entries. Those that are appended at the same time are written together.
+func (s *Stream) Append(ctx context.Context, topic Topic, data ...[]byte) (uint64, error) {
+	if err := checkAppend(topic, data); err != nil {
 		return 0, err
 	}
 	if err := s.begin(); err != nil {
@@ -186,7 +183,7 @@ func (s *Stream) Append(ctx context.Context, topic Topic, data []byte) (uint64, 
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("journal: append: %w", err)
 	}
-	seq, err := s.commits.append(topic, data)
+	seq, err := s.commits.append(topic, data...)
 	if err != nil {
 		return 0, fmt.Errorf("journal: append: %w", err)
 	}

@@ -168,6 +168,28 @@ func TestReadEndsAtTheCall(t *testing.T) {
 	})
 }
 
+func TestAppendSeveral(t *testing.T) {
+	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
+		is, j, ctx := is.New(t), open(0), t.Context()
+		_, err := j.Append(ctx, journal.Changes)
+		is.True(err != nil) // nothing to write
+		_, err = j.Append(ctx, journal.Changes, []byte("a"))
+		is.NoErr(err)
+		big := bytes.Repeat([]byte("x"), 100<<10) // more than one message takes
+		last, err := j.Append(ctx, journal.Changes, []byte("b"), big, big, big, []byte("c"))
+		is.NoErr(err)
+		var got []string
+		var seq uint64
+		for e, err := range j.Read(ctx, 1) {
+			is.NoErr(err)
+			got = append(got, string(e.Data[:1]))
+			seq = e.Seq
+		}
+		is.Equal(got, []string{"a", "b", "x", "x", "x", "c"})
+		is.Equal(seq, last) // the position of the last
+	})
+}
+
 func TestConcurrentAppends(t *testing.T) {
 	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
 		const writers, each, followers = 8, 250, 3
