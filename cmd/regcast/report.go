@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -214,5 +213,10 @@ func endNote(args []string, ran error) string {
 	} else if ran != nil {
 		code = exitFailed
 	}
-	return strings.Join(args, " ") + " ended with exit code " + strconv.Itoa(code)
+	const enough = 300 // letters of a command
+	command := []rune(strings.Join(args, " "))
+	if len(command) > enough {
+		command = append(command[:enough], '…')
+	}
+	return fmt.Sprintf("Exit code %d: %s", code, string(command))
 }

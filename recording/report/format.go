@@ -104,11 +104,3 @@ func image(c events.Change) string {
 	return name
 }
 
-// shortDigest is enough of a digest to know it by.
-func shortDigest(digest string) string {
-	const enough = len("sha256:") + 12
-	if len(digest) > enough {
-		return digest[:enough] + "…"
-	}
-	return digest
-}

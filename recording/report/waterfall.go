@@ -40,6 +40,9 @@ func (e *event) rows() []row {
 		if n := len(in.Events); n > 1 {
 			text += ", with " + count(n-1, "other event", "other events")
 		}
+		if in.InitMS > 0 {
+			text += ", after a cold start of " + duration(millis(in.InitMS))
+		}
 		class := "invoked"
 		if in.Error != "" {
 			text, class = text+": "+in.Error+": "+failure(in.output), "lost"
