@@ -19,7 +19,7 @@ import (
 
 // Explain says of an event which triggers and rules fired and which did not, why, and what became of it so far. The id may be "last", for
 // the last event on record; a trigger's name or id leaves that one alone. It reads the journal, so its cost grows with the journal's length.
-// Errors are ErrNoEvent and explain.ErrNoTrigger.
+// It waits for what is in flight, a second at most. Errors are ErrNoEvent and explain.ErrNoTrigger.
 func (e *Emulator) Explain(ctx context.Context, id, trigger string) (explain.Explanation, error) {
 	x, err := e.explain(ctx, id)
 	if err == nil && trigger != "" {
@@ -32,6 +32,10 @@ func (e *Emulator) Explain(ctx context.Context, id, trigger string) (explain.Exp
 }
 
 func (e *Emulator) explain(ctx context.Context, id string) (explain.Explanation, error) {
+	// Who asks right after a push wants to know what became of it, not that it is on its way.
+	soon, cancel := context.WithTimeout(ctx, settling)
+	_ = e.Flush(soon) // what takes longer is explained as it stands
+	cancel()
 	if err := e.journal.Sync(ctx); err != nil {
 		return explain.Explanation{}, err
 	}
