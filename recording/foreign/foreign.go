@@ -15,6 +15,7 @@ package foreign
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -97,7 +98,8 @@ func Read(r io.Reader, o Options) iter.Seq2[Item, error] {
 // head is how much of a file tells what it is. A recording's header says it near its start, but anybody may have sorted its keys.
 const head = 64 << 10
 
-// Recognise tells a recording from what is for Read, by its beginning. rest is all of r again.
+// Recognise tells a recording, or lines of regcast's journal without a header, from what is for Read, by its beginning. rest is all of
+// r again.
 func Recognise(r io.Reader) (isRecording bool, rest io.Reader, err error) {
 	first := make([]byte, head)
 	n, err := io.ReadFull(r, first)
@@ -112,8 +114,17 @@ func Recognise(r io.Reader) (isRecording bool, rest io.Reader, err error) {
 	if bytes.HasPrefix(first, []byte("\x28\xb5\x2f\xfd")) { // zstd, which only recordings are
 		return true, rest, nil
 	}
-	line, _, _ := bytes.Cut(bytes.TrimLeft(first, " \t\r\n\ufeff"), []byte("\n"))
-	return bytes.HasPrefix(line, []byte("{")) && bytes.Contains(line, []byte(`"`+recording.Format+`"`)), rest, nil
+	line, _, whole := bytes.Cut(bytes.TrimLeft(first, " \t\r\n\ufeff"), []byte("\n"))
+	switch {
+	case !bytes.HasPrefix(line, []byte("{")):
+		return false, rest, nil
+	case bytes.Contains(line, []byte(`"`+recording.Format+`"`)):
+		return true, rest, nil
+	case !whole && len(first) == head: // a line of the journal may be longer than that
+		return bytes.HasPrefix(line, []byte(`{"seq":`)), rest, nil
+	}
+	var l recording.Line
+	return json.Unmarshal(line, &l) == nil && l.Kind() != "" && !l.At.IsZero(), rest, nil
 }
 
 // unpacked takes gzip and a byte order mark away.

@@ -372,8 +372,12 @@ func TestRecognise(t *testing.T) {
 		"\x28\xb5\x2f\xfd": true,
 		"":                 false,
 		push("e", "", "A"): false,
-		`{"a":1}` + "\n" + `{"format":"regcast.recording"}`: false,
-		`"regcast.recording"`:                               false,
+		`{"a":1}` + "\n" + `{"format":"regcast.recording"}`:                  false,
+		`{"seq":3,"at":"2026-03-04T05:06:07Z","socket":{"what":"open"}}`:     true,
+		`{"seq":3,"record":{"body":"` + strings.Repeat("x", 100_000) + `"}}`: true,
+		`{"data":"` + strings.Repeat("x", 100_000) + `"}`:                    false,
+		`{"at":"2026-03-04T05:06:07Z","message":"record"}`:                   false,
+		`"regcast.recording"`: false,
 	} {
 		ok, rest, err := foreign.Recognise(iotest.OneByteReader(strings.NewReader(text)))
 		is.NoErr(err)
