@@ -34,15 +34,21 @@ func (c *comparison) fired(kind Kind, trigger string, w, g *item, text string) {
 	}
 	where := "trigger " + trigger
 	for _, name := range it.each {
+		if c.unfired[mix(c.hash(absent), name)] {
+			return
+		}
 		c.said(where, name)
 	}
 	c.differ(kind, c.report.subject("trigger", trigger), w, g, text)
 }
 
+// absent is where events are said that were pushed in one run only.
+const absent = "absent"
+
 // said remembers that a trigger's event is reported, and says whether it was already. What is forgotten is said twice.
 func (c *comparison) said(where string, name uint64) bool {
 	key := mix(c.hash(where), name)
-	if c.unfired[key] || name == 0 {
+	if c.unfired[key] || c.unfired[mix(c.hash(absent), name)] || name == 0 {
 		return name != 0
 	}
 	if len(c.unfired) > crowd {

@@ -326,6 +326,10 @@ func TestDifferences(t *testing.T) {
 			want: plain(func(b *builder) { b.push("e4", "w") }), got: plain(func(b *builder) {}),
 			find: []string{"input @ input registry…was not pushed now"},
 		},
+		"what follows from a push": {
+			want: plain(func(b *builder) { b.push("e4", "w").matched("e4", "t1").delivered("e4") }), got: plain(func(b *builder) {}),
+			find: []string{"input @ input registry…was not pushed now"},
+		},
 		"a function fails": {
 			want: plain(func(b *builder) { b.call("f", "e1", `"ok"`, "") }), got: plain(func(b *builder) { b.call("f", "e1", `{"m":1}`, "Unhandled") }),
 			find: []string{"failing @ function f…it fails now: Unhandled"},

@@ -44,6 +44,15 @@ func (c *comparison) frames(kind pairing, s *Subject, w, g *item, failed []*item
 // inputDiffers says what was pushed otherwise.
 func (c *comparison) inputDiffers(kind pairing, w, g *item) {
 	s := c.report.subject("input", "registry")
+	if kind == unequal {
+		it := w
+		if it == nil {
+			it = g
+		}
+		for _, name := range it.each {
+			c.said(absent, name) // what does not follow from it need not be said
+		}
+	}
 	switch {
 	case kind == paired:
 	case kind == edited:
