@@ -9,7 +9,7 @@ import (
 )
 
 // frameSize is how much a zstd frame holds before the next begins: what a reader must expand at most to get at a line.
-const frameSize = 2 << 20
+const frameSize = 1 << 20
 
 // The seekable format of zstd (contrib/seekable_format): a table of the frames in a skippable frame at the end.
 const (
@@ -27,7 +27,7 @@ func compressed(magic []byte) bool {
 	return m == frameMagic || m&0xFFFFFFF0 == 0x184D2A50
 }
 
-// NewZstdWriter is NewWriter with zstd: a frame every 2 MB, so that a reader can begin anywhere, and a table of them at the end.
+// NewZstdWriter is NewWriter with zstd: a frame every MB, so that a reader can begin anywhere, and a table of them at the end.
 // Without the end, whatever was flushed can be read.
 func NewZstdWriter(w io.Writer, h Header) (*Writer, error) {
 	z := &packer{out: counter{w: w}}
