@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,7 @@ const quietLimit = 30 * time.Second
 // api is regcast's own HTTP API. The command line and the console are its clients and know nothing else.
 func (e *Emulator) api() http.Handler {
 	mux := http.NewServeMux()
+	allow := map[string][]string{} // by path
 	for _, call := range []struct {
 		method, path string
 		serve        http.HandlerFunc
@@ -33,6 +35,8 @@ func (e *Emulator) api() http.Handler {
 		{"GET", "/_regcast/recording", e.getRecording},
 		{"POST", "/_regcast/replay", e.postReplay},
 		{"GET", "/_regcast/quiet", e.getQuiet},
+		{"GET", "/_regcast/clock", e.getClock},
+		{"POST", "/_regcast/clock", e.postClock},
 		{"GET", "/_regcast/triggers", list("triggers", e.Triggers)},
 		{"GET", "/_regcast/connections", list("connections", e.Connections)},
 		{"GET", "/_regcast/functions", list("functions", e.Functions)},
@@ -42,9 +46,12 @@ func (e *Emulator) api() http.Handler {
 		{"GET", "/_regcast/outputs", list("outputs", e.Outputs)},
 	} {
 		mux.HandleFunc(call.method+" "+call.path, call.serve)
-		mux.HandleFunc(call.path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", call.method)
-			answerError(w, http.StatusMethodNotAllowed, fmt.Errorf("%s %s: the method is %s", r.Method, r.URL.Path, call.method))
+		allow[call.path] = append(allow[call.path], call.method)
+	}
+	for path, methods := range allow {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			answerError(w, http.StatusMethodNotAllowed, fmt.Errorf("%s %s: the method is %s", r.Method, r.URL.Path, strings.Join(methods, " or ")))
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

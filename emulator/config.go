@@ -70,8 +70,12 @@ type Config struct {
 	// RecordZstd compresses that.
 	RecordZstd bool
 
-	// Clock drives every timer. Nil: the machine's clock.
+	// Clock drives every timer. Nil: one over the machine's, which Emulator's Freeze, Advance, SetSpeed and Resume move.
 	Clock Clock
+	// Start is where that clock begins. Zero: now. Not with Clock.
+	Start time.Time
+	// Frozen has it stand still from the start. Not with Clock, but for one that is moved by hand.
+	Frozen bool
 	// Logger gets news for the operator. Nil: none.
 	Logger *slog.Logger
 	// Version is told by the health endpoint.

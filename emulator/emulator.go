@@ -119,7 +119,7 @@ func New(cfg Config) (*Emulator, error) {
 		configuration: configurationOf(cfg),
 	}
 	if e.clock == nil {
-		e.clock = clock.Real{}
+		e.clock = newClock(cfg)
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

@@ -99,28 +99,3 @@ func (e *Emulator) runSnapshots() {
 		saved = last
 	}
 }
-
-// Flush returns when the house is quiet: everything published before is matched, every batch that is due has been taken by its
-// target, no queue has a message that a function could take, a function that has answered is through with it, and no frame waits for a
-// socket. Batches that wait for their cutoff are not waited for, nor are functions that others than queues have invoked and that have
-// not answered; a client that does not read is, until the gateway gives it up, so ctx should have a limit.
-func (e *Emulator) Flush(ctx context.Context) error {
-	if err := e.triggers.Quiet(ctx, lastOf(e.published.Load())); err != nil {
-		return err
-	}
-	if err := e.queues.Quiet(ctx); err != nil {
-		return err
-	}
-	if err := e.runner.Quiet(ctx); err != nil {
-		return err
-	}
-	if err := e.gateway.Drained(ctx); err != nil {
-		return err
-	}
-	if e.sockets != nil {
-		if err := e.sockets.Drained(ctx); err != nil {
-			return err
-		}
-	}
-	return e.journal.Sync(ctx)
-}

@@ -83,6 +83,7 @@ type Cloud struct {
 	running context.Context // of every invocation
 	stop    context.CancelFunc
 	work    sync.WaitGroup // goroutines that invoke
+	busy    busy           // the same, for Quiet
 
 	mu      sync.RWMutex
 	apis    map[string]*api // by id
@@ -206,7 +207,11 @@ func (c *Cloud) start(f func()) error {
 	if c.closed {
 		return errClosed
 	}
-	c.work.Go(f)
+	c.busy.begin()
+	c.work.Go(func() {
+		defer c.busy.end()
+		f()
+	})
 	return nil
 }
 

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Advance moves the clock on by d from where it stands when its turn comes; see AdvanceTo.
-func (w *Warp) Advance(ctx context.Context, d time.Duration, settle func(context.Context) error) error {
+// AdvanceBy moves the clock on by d from where it stands when its turn comes; see AdvanceTo.
+func (w *Warp) AdvanceBy(ctx context.Context, d time.Duration, settle func(context.Context) error) error {
 	return w.move(ctx, func(now time.Time) time.Time { return now.Add(d) }, settle)
 }
 
@@ -39,9 +39,7 @@ func (w *Warp) move(ctx context.Context, to func(now time.Time) time.Time, settl
 		if err := settle(ctx); err != nil {
 			return fmt.Errorf("clock: advance to %s, at %s: %w", end.Format(time.RFC3339Nano), w.Now().Format(time.RFC3339Nano), err)
 		}
-		w.mu.Lock()
 		more = w.step(end)
-		w.mu.Unlock()
 	}
 	return nil
 }
@@ -67,16 +65,26 @@ func (w *Warp) release() { w.change(func() { w.moving = false }) }
 
 // step fires the next timer that is due by end, or goes to end; false when it was there and there is nothing left to do.
 func (w *Warp) step(end time.Time) (more bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	machine, now := w.stop()
-	if len(w.timers) == 0 || w.timers[0].due.After(end) {
+	next := w.next(end)
+	if next == nil {
 		w.goOn(machine, end)
 		return now.Before(end)
 	}
-	next := w.timers[0]
 	if next.due.After(now) { // else real time has made it due and nobody has fired it yet
 		now = next.due
 	}
 	w.goOn(machine, now)
 	next.fire(now)
 	return true
+}
+
+// next returns the timer that is due first, nil when none is by end.
+func (w *Warp) next(end time.Time) *warpTimer {
+	if len(w.timers) == 0 || w.timers[0].due.After(end) {
+		return nil
+	}
+	return w.timers[0]
 }

@@ -21,6 +21,8 @@ type Timer interface {
 	C() <-chan time.Time
 	// Reset makes the timer fire d from now, whether or not it has fired.
 	Reset(d time.Duration)
+	// ResetTo makes the timer fire at t, whatever moves the clock meanwhile: at once when that has passed.
+	ResetTo(t time.Time)
 	Stop()
 }
 
@@ -32,7 +34,10 @@ type Movable interface {
 	Next() (time.Time, bool)
 	// Handled returns when every tick has been dealt with: whoever received it has called Reset or Stop.
 	Handled(ctx context.Context) error
-	// AdvanceTo moves the clock to t; see Warp.AdvanceTo.
+	// Fired counts the ticks until now.
+	Fired() uint64
+	// AdvanceBy and AdvanceTo move the clock on and fire what is due; see Warp.
+	AdvanceBy(ctx context.Context, d time.Duration, settle func(context.Context) error) error
 	AdvanceTo(ctx context.Context, t time.Time, settle func(context.Context) error) error
 }
 
@@ -49,4 +54,5 @@ type realTimer struct{ t *time.Timer }
 
 func (r realTimer) C() <-chan time.Time   { return r.t.C }
 func (r realTimer) Reset(d time.Duration) { r.t.Reset(d) }
+func (r realTimer) ResetTo(t time.Time)   { r.t.Reset(time.Until(t)) }
 func (r realTimer) Stop()                 { r.t.Stop() }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Manual is a clock that moves only by Advance and AdvanceTo. The zero value is not usable: see NewManual.
+// Manual is a clock that moves only when somebody moves it. The zero value is not usable: see NewManual.
 type Manual struct{ w *Warp }
 
 // NewManual returns a clock that stands at start.
@@ -30,15 +30,28 @@ func (m *Manual) State() State { return m.w.State() }
 // Handled returns when every tick has been dealt with; see Warp.
 func (m *Manual) Handled(ctx context.Context) error { return m.w.Handled(ctx) }
 
+// Fired counts the ticks until now.
+func (m *Manual) Fired() uint64 { return m.w.Fired() }
+
 // Advance moves the clock by d and fires every timer that falls due, in the order of their times.
 // It does not wait for what they set off, and what that sets is due at the next move.
 func (m *Manual) Advance(d time.Duration) {
 	m.w.moves <- struct{}{}
 	defer func() { <-m.w.moves }()
-	m.w.mu.Lock()
-	defer m.w.mu.Unlock()
-	for end := m.w.pace.Load().at.Add(d); m.w.step(end); {
+	w := m.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	machine, now := w.stop() // whoever asks for the time meanwhile gets that of the end
+	end := now.Add(d)
+	for next := w.next(end); next != nil; next = w.next(end) {
+		next.fire(next.due)
 	}
+	w.goOn(machine, end)
+}
+
+// AdvanceBy moves the clock by d as Warp.AdvanceBy does.
+func (m *Manual) AdvanceBy(ctx context.Context, d time.Duration, settle func(context.Context) error) error {
+	return m.w.AdvanceBy(ctx, d, settle)
 }
 
 // AdvanceTo moves the clock to t as Warp.AdvanceTo does.

@@ -22,16 +22,26 @@ func (w *Warp) NewTimer(d time.Duration) Timer {
 func (t *warpTimer) C() <-chan time.Time { return t.c }
 
 func (t *warpTimer) Reset(d time.Duration) {
+	t.reset(func(now time.Time) time.Time { return now.Add(d) })
+}
+
+func (t *warpTimer) ResetTo(due time.Time) {
+	// On the clock's own scale, which follows the machine's monotonic one: a time from elsewhere need not have that.
+	t.reset(func(now time.Time) time.Time { return now.Add(due.Sub(now)) })
+}
+
+func (t *warpTimer) reset(due func(now time.Time) time.Time) {
 	w := t.clock
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t.drop()
 	now := w.pace.Load().now(time.Now())
-	if d <= 0 {
+	t.due = due(now)
+	if !t.due.After(now) {
 		t.fire(now)
 	} else {
 		w.order++
-		t.due, t.order = now.Add(d), w.order
+		t.order = w.order
 		w.timers.push(t)
 		w.wake(now)
 	}
@@ -69,6 +79,7 @@ func (t *warpTimer) fire(now time.Time) {
 		t.clock.timers.remove(t.index)
 	}
 	t.fired = true
+	t.clock.fired++
 	t.clock.unhandled++
 	t.c <- now // there is room: it fires once after each drop
 }

@@ -40,6 +40,7 @@ type Warp struct {
 	below  *time.Timer // the one real timer; nil before it is needed
 	wakes  time.Time   // what below is set for; zero: it is not
 
+	fired     uint64
 	unhandled int
 	calm      chan struct{} // closed when unhandled comes to zero; nil: nobody waits
 }
@@ -128,6 +129,13 @@ func (w *Warp) Next() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return w.timers[0].due, true
+}
+
+// Fired counts the ticks until now.
+func (w *Warp) Fired() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fired
 }
 
 // Handled returns when every tick has been dealt with.

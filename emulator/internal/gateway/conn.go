@@ -213,7 +213,11 @@ func (c *conn) close(code int, reason string, cause Cause, by Party) {
 	c.part(code, reason, by)
 	if news := c.g.options.Closed; news != nil && cause != "" {
 		closed := Closed{Info: c.Info(), Cause: cause, Code: code, Reason: reason}
-		c.g.conns.Go(func() { news(closed) })
+		c.g.backlogs.add(1)
+		c.g.conns.Go(func() {
+			defer c.g.backlogs.add(-1)
+			news(closed)
+		})
 	}
 	c.enqueue(entry{frames: closeFrame(code, reason)})
 }
@@ -249,6 +253,7 @@ func (c *conn) hangUp() {
 		c.part(codeAbnormal, "", ByClient)
 	}
 	c.state, c.drained = over, nil
+	c.g.backlogs.add(1) // until end
 	c.wire.close()
 	if !c.queue.empty() {
 		c.queue = queue{}
@@ -263,6 +268,7 @@ func (c *conn) hangUp() {
 // end is the last that happens to a connection, once, when it is over and nobody reads any more.
 func (c *conn) end() {
 	defer c.g.conns.Done()
+	defer c.g.backlogs.add(-1)
 	c.g.forget(c)
 	if c.g.options.Ended != nil {
 		c.path.news.calm() // its end is told
@@ -341,6 +347,8 @@ func (c *conn) receive(m Message) {
 	}
 	await(told)
 	if c.message != nil {
+		c.g.backlogs.add(1)
+		defer c.g.backlogs.add(-1)
 		c.message(c.info.ID, m)
 	}
 }

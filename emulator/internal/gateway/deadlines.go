@@ -13,9 +13,10 @@ import (
 type deadlines struct {
 	clock clock.Clock
 
-	mu    sync.Mutex
-	timer clock.Timer
-	heap  byDue
+	mu      sync.Mutex
+	timer   clock.Timer
+	looking bool // at what was due; the timer is set after that
+	heap    byDue
 }
 
 func (d *deadlines) init(c clock.Clock) {
@@ -34,8 +35,8 @@ func (d *deadlines) set(c *conn, t time.Time) {
 	} else {
 		heap.Push(&d.heap, c)
 	}
-	if c.index == 1 {
-		d.timer.Reset(t.Sub(d.clock.Now()))
+	if c.index == 1 && !d.looking {
+		d.timer.ResetTo(t)
 	}
 }
 
@@ -60,19 +61,30 @@ func (d *deadlines) run(stop <-chan struct{}) {
 		for _, c := range d.take(now) {
 			c.check(now)
 		}
+		d.rest()
 	}
 }
 
-// take returns the connections that are due, and sets the timer for the others.
+// rest sets the timer for what is due next.
+func (d *deadlines) rest() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.looking = false
+	if len(d.heap) > 0 {
+		d.timer.ResetTo(d.heap[0].due)
+	} else {
+		d.timer.Stop()
+	}
+}
+
+// take returns the connections that are due.
 func (d *deadlines) take(now time.Time) []*conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.looking = true
 	var due []*conn
 	for len(d.heap) > 0 && !d.heap[0].due.After(now) {
 		due = append(due, heap.Pop(&d.heap).(*conn))
-	}
-	if len(d.heap) > 0 {
-		d.timer.Reset(d.heap[0].due.Sub(now))
 	}
 	return due
 }

@@ -225,7 +225,14 @@ func (g *Gateway) Count() int {
 	return g.open
 }
 
-// Drained returns when nothing waits in any connection's queue. A peer that does not read delays it until it is closed as slow.
+// Begun grows with all that is begun: between two calls that return the same nothing came that Drained would have waited for.
+func (g *Gateway) Begun() uint64 {
+	g.backlogs.mu.Lock()
+	defer g.backlogs.mu.Unlock()
+	return g.backlogs.begun
+}
+
+// Drained returns when nothing waits in any connection's queue, and no func of a Socket or of Options is being called for a message or an end. A peer that does not read delays it until it is closed as slow.
 func (g *Gateway) Drained(ctx context.Context) error { return g.backlogs.empty(ctx) }
 
 // Close closes every connection with 1001, waits until their peers have answered and every func of every Socket has returned.

@@ -84,10 +84,11 @@ func (q *queue) cut() {
 	}
 }
 
-// backlogs counts the connections for which something waits.
+// backlogs counts what is on its way: connections for which something waits, and funcs of sockets that are called.
 type backlogs struct {
 	mu      sync.Mutex
 	waiting int
+	begun   uint64
 	none    chan struct{} // closed when waiting reaches zero; nil when nobody asked
 }
 
@@ -95,6 +96,9 @@ func (b *backlogs) add(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting += n
+	if n > 0 {
+		b.begun++
+	}
 	if b.waiting == 0 && b.none != nil {
 		close(b.none)
 		b.none = nil

@@ -224,20 +224,12 @@ func (q *Queues) advance(now time.Time) {
 	}
 }
 
-// arm sets the timer for a time. A clock that is moved by hand between reading it and setting the timer would make that late, so
-// look again; a few times only, as the real clock always moves.
+// arm sets the timer for a time.
 func (q *Queues) arm(timer clock.Timer, due time.Time) clock.Timer {
-	for range 4 {
-		now := q.clock.Now()
-		if timer == nil {
-			timer = q.clock.NewTimer(due.Sub(now))
-		} else {
-			timer.Reset(due.Sub(now))
-		}
-		if q.clock.Now().Sub(now) < time.Microsecond {
-			break
-		}
+	if timer == nil {
+		timer = q.clock.NewTimer(time.Hour)
 	}
+	timer.ResetTo(due)
 	return timer
 }
 

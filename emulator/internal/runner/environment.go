@@ -153,6 +153,8 @@ func (e *environment) rest() *invocation {
 	}
 	idle := e.timer(e.runner.o.Idle)
 	defer idle.Stop()
+	e.pool.count(-1) // not before its time runs: whoever is told that all is quiet may move the clock
+	defer e.pool.count(1)
 	var next *invocation
 	select {
 	case next = <-e.assigned:

@@ -23,8 +23,8 @@ type pool struct {
 	waiting     []*invocation         // first come, first served; bounded by the limit
 	slots       map[int]bool          // in use
 	inFlight    int
-	answered    int           // of these, that their callers have the answer of
-	calm        chan struct{} // closed when answered is 0; nil until somebody waits
+	busy        int           // environments, of all definitions, that are not idle with their time running
+	calm        chan struct{} // closed when there is neither; nil until somebody waits
 	invocations uint64
 	errors      uint64
 	throttled   uint64
@@ -106,6 +106,7 @@ func (p *pool) fill() {
 	for len(p.waiting) > p.settling && p.alive < p.def.processes {
 		e := newEnvironment(p, p.def, p.slot())
 		p.all[e] = true
+		p.busy++
 		p.alive++
 		p.runner.owners.Add(1)
 		go e.run(p.next())
@@ -116,17 +117,16 @@ func (p *pool) fill() {
 func (p *pool) answers(in *invocation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.answered++
 	if in.response.FunctionError != "" {
 		p.errors++
 	}
 }
 
-// quiet returns nil when no invocation is answered and not over, and else what is closed then.
+// quiet returns nil when every invocation is over and every environment idle, and else what is closed then.
 func (p *pool) quiet() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.answered == 0 {
+	if p.inFlight == 0 && p.busy == 0 {
 		return nil
 	}
 	if p.calm == nil {
@@ -212,6 +212,8 @@ func (p *pool) again(in *invocation) {
 func (p *pool) left(e *environment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.busy--
+	defer p.rested()
 	delete(p.all, e)
 	delete(p.slots, e.slot)
 	p.settled(e)
@@ -227,12 +229,25 @@ func (p *pool) done(in *invocation) {
 	p.runner.tellInvoked(p.name, in)
 	p.mu.Lock()
 	p.inFlight--
-	if p.answered--; p.answered == 0 && p.calm != nil {
+	p.rested()
+	p.mu.Unlock()
+	close(in.over)
+}
+
+// count adds to the environments that are not idle.
+func (p *pool) count(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy += n
+	p.rested()
+}
+
+// rested tells those who wait that all is quiet. The caller holds mu.
+func (p *pool) rested() {
+	if p.inFlight == 0 && p.busy == 0 && p.calm != nil {
 		close(p.calm)
 		p.calm = nil
 	}
-	p.mu.Unlock()
-	close(in.over)
 }
 
 // slot returns the smallest free number; it names the environment's /tmp. The caller holds mu.

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/clock"
@@ -69,6 +70,8 @@ type Runner struct {
 	// Goroutines. Add is called under mu or by one that is counted.
 	owners   sync.WaitGroup
 	handlers sync.WaitGroup // of functions in this process: they cannot be killed
+
+	begun atomic.Uint64 // invocations taken
 
 	mu     sync.RWMutex
 	pools  map[string]*pool
@@ -237,8 +240,11 @@ func (r *Runner) Timeout(name string) time.Duration {
 	return p.def.timeout
 }
 
-// Quiet returns when every invocation that has been answered is over: its REPORT line is logged, and no time limit runs on it. It does
-// not wait for answers. It returns ctx's error.
+// Begun grows with all that is begun: between two calls that return the same no function was invoked.
+func (r *Runner) Begun() uint64 { return r.begun.Load() }
+
+// Quiet returns when every invocation is over: it has been answered and its REPORT line is logged. Environments are idle then, or gone. It
+// returns ctx's error.
 func (r *Runner) Quiet(ctx context.Context) error {
 	r.mu.RLock()
 	pools := slices.Collect(maps.Values(r.pools))
@@ -265,6 +271,7 @@ func (r *Runner) accept(name string, in *invocation) error {
 	if p == nil {
 		return fmt.Errorf("%w: %q", ErrNoFunction, name)
 	}
+	r.begun.Add(1)
 	return p.accept(in)
 }
 

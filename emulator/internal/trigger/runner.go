@@ -265,19 +265,11 @@ func (e *Engine) closed() bool {
 	}
 }
 
-// arm sets the timer for a time. A clock that is moved by hand between reading it and setting the timer would make that late, so
-// look again; a few times only, as the real clock always moves.
+// arm sets the timer for a time.
 func (e *Engine) arm(timer clock.Timer, due time.Time) clock.Timer {
-	for range 4 {
-		now := e.clock.Now()
-		if timer == nil {
-			timer = e.clock.NewTimer(due.Sub(now))
-		} else {
-			timer.Reset(due.Sub(now))
-		}
-		if e.clock.Now().Sub(now) < time.Microsecond {
-			break
-		}
+	if timer == nil {
+		timer = e.clock.NewTimer(time.Hour)
 	}
+	timer.ResetTo(due)
 	return timer
 }
