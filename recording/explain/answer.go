@@ -28,7 +28,10 @@ func (x Explanation) answer() string {
 		}
 	}
 	for _, f := range x.Further {
-		if f.What == events.StepLost || f.What == "fault" {
+		switch f.What {
+		case events.StepFault:
+			lost = append(lost, "an injected fault, "+f.Who+": "+f.Text)
+		case events.StepLost:
 			lost = append(lost, strings.TrimPrefix(f.Who+": ", ": ")+f.Text)
 		}
 	}
