@@ -80,3 +80,16 @@ func TestYandexBuildsWithTheRuntimesGo(t *testing.T) {
 	is.Equal(found(t, `(?m)^go (\S+)$`, text(t, "deploy/yandex/build.mod")), []string{runtime[0][:1] + "." + runtime[0][1:]})
 	is.Equal(found(t, `BUILDER_GO:-go(\d+\.\d+)\.`, text(t, "deploy/yandex/pack")), []string{runtime[0][:1] + "." + runtime[0][1:]})
 }
+
+// What `regcast capture` tells people to type is what docs/DEPLOY.md has them type.
+func TestCaptureSaysWhatTheDocumentationSays(t *testing.T) {
+	is := is.New(t)
+	printed := regexp.MustCompile("(?s)const capture = `(.*?)`").FindStringSubmatch(text(t, "cmd/regcast/capture.go"))
+	is.True(printed != nil)
+	documentation := text(t, "docs/DEPLOY.md")
+	for _, command := range found(t, `(?m)^  (\S.*)$`, printed[1]) {
+		if !strings.Contains(documentation, "\n"+command) {
+			t.Errorf("docs/DEPLOY.md has no line that begins with %s", command)
+		}
+	}
+}
