@@ -108,7 +108,9 @@ func TestWhatIsWrittenFitsTheSchema(t *testing.T) {
 	c.AssertFormat()
 	schema, err := c.Compile(schemaFile)
 	is.NoErr(err)
-	for line := range bytes.Lines(formats[0].write(t, 60)) {
+	real, err := os.ReadFile("testdata/run.regcast.jsonl") // of an emulator that was killed
+	is.NoErr(err)
+	for line := range bytes.Lines(append(real, formats[0].write(t, 60)...)) {
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))
 		is.NoErr(err)
 		if err := schema.Validate(v); err != nil {
@@ -125,4 +127,22 @@ func TestWhatIsWrittenFitsTheSchema(t *testing.T) {
 			t.Errorf("%s fits", bad)
 		}
 	}
+}
+
+// A recording of an emulator is copied byte for byte.
+func TestCopyOfARun(t *testing.T) {
+	is := is.New(t)
+	real, err := os.ReadFile("testdata/run.regcast.jsonl")
+	is.NoErr(err)
+	h, lines, errs := read(t, real)
+	is.Equal(len(errs), 0)
+	is.Equal(len(lines), 12)
+	var b bytes.Buffer
+	w, err := recording.NewWriter(&b, h)
+	is.NoErr(err)
+	for _, l := range lines {
+		is.NoErr(w.Write(l))
+	}
+	is.NoErr(w.Close())
+	is.Equal(b.String(), string(real))
 }

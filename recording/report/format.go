@@ -103,4 +103,3 @@ func image(c events.Change) string {
 	}
 	return name
 }
-
