@@ -27,11 +27,10 @@ const (
 )
 
 func newClock(cfg Config) clock.Clock {
-	c := clock.NewWarp(cfg.Start)
 	if cfg.Frozen {
-		c.Freeze()
+		return clock.NewFrozen(cfg.Start)
 	}
-	return c
+	return clock.NewWarp(cfg.Start)
 }
 
 // ClockState tells of the house's clock, as GET /_regcast/clock does.

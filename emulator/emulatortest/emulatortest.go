@@ -39,25 +39,17 @@ type Emulator struct {
 // It fails the test when the configuration is wrong.
 func Start(t testing.TB, cfg emulator.Config) *Emulator {
 	t.Helper()
-	cfg.InMemory = cfg.Data == ""
-	if cfg.Environ == nil {
-		cfg.Environ = os.Environ()
-	}
-	if cache, err := os.UserCacheDir(); err == nil && cfg.Cache == "" {
-		cfg.Cache = filepath.Join(cache, "regcast", "functions")
-	}
+	complete(&cfg)
 	em, err := emulator.New(cfg)
 	if err != nil {
 		t.Fatalf("emulatortest: %v", err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- em.Serve(context.Background()) }()
-	e := &Emulator{Emulator: em, t: t}
+	e := Attach(t, em)
 	e.network, _ = cfg.Listener.(*Network)
-	transport := &http.Transport{DialContext: e.dial}
-	e.client = &http.Client{Transport: transport}
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
+		e.client.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := em.Close(ctx); err != nil {
@@ -68,6 +60,25 @@ func Start(t testing.TB, cfg emulator.Config) *Emulator {
 		}
 	})
 	return e
+}
+
+// Attach gives a test the methods of this package on an emulator that it has started itself, and that it closes itself.
+func Attach(t testing.TB, em *emulator.Emulator) *Emulator {
+	e := &Emulator{Emulator: em, t: t}
+	e.client = &http.Client{Transport: &http.Transport{DialContext: e.dial}}
+	t.Cleanup(e.client.CloseIdleConnections)
+	return e
+}
+
+// complete gives a configuration what every test wants.
+func complete(cfg *emulator.Config) {
+	cfg.InMemory = cfg.Data == ""
+	if cfg.Environ == nil {
+		cfg.Environ = os.Environ()
+	}
+	if cache, err := os.UserCacheDir(); err == nil && cfg.Cache == "" {
+		cfg.Cache = filepath.Join(cache, "regcast", "functions")
+	}
 }
 
 // Client returns an HTTP client for which every host is the emulator: also a gateway's own name, and over a Network.

@@ -1,2 +1,100 @@
-// Package rerun plays a recording to a fresh emulator under a clock moved by hand, and records what becomes of it.
+// Package rerun plays a recording to a fresh emulator under a clock that it moves, and records what becomes of it.
+//
+// Everything that came from outside happens again, in its order and at its recorded time: changes, clients that open and close sockets,
+// what they send. Everything else follows anew from today's code and configuration.
 package rerun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/regcast/regcast/emulator"
+	"github.com/regcast/regcast/events"
+	"github.com/regcast/regcast/recording"
+)
+
+// Source is a recording to be read once.
+type Source interface {
+	Header() recording.Header
+	Lines() iter.Seq2[recording.Line, error]
+}
+
+// Options say what comes out.
+type Options struct {
+	// Out gets the new recording; nil: nobody does.
+	Out io.Writer
+	// Header gives sockets more headers: what was scrubbed from the recording, such as their authorization.
+	Header map[string][]string
+	// Progress hears of each record.
+	Progress func(emulator.ReplayProgress)
+	// Notice gets what a person should know, such as a socket that was let in then and not now.
+	Notice func(string)
+	// Started is called with the emulator before anything happens in it.
+	Started func(*emulator.Emulator) error
+}
+
+// patience bounds what waits for a client or for the end of the house, by the machine's clock.
+const patience = 30 * time.Second
+
+// Run starts an emulator with cfg, replays the recording in it, and closes it. The error is of the recording, of cfg, or of ctx: what
+// the run came to is in Out.
+func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emulator.ReplaySummary, err error) {
+	if o.Notice == nil {
+		o.Notice = func(string) {}
+	}
+	next, stop := iter.Pull2(run.Lines())
+	defer stop()
+	first, firstErr, ok := next()
+	if firstErr != nil {
+		return s, fmt.Errorf("rerun: %w", firstErr)
+	}
+	if !ok {
+		return s, errors.New("rerun: the recording has no lines")
+	}
+	cfg.Start, cfg.Frozen, cfg.Record = first.At, true, o.Out
+	em, err := emulator.New(cfg)
+	if err != nil {
+		return s, fmt.Errorf("rerun: %w", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- em.Serve(context.Background()) }()
+	clients := newClients(em, o)
+	defer func() {
+		limit, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		err = errors.Join(err, em.Close(limit), <-served)
+		clients.wait()
+	}()
+	if o.Started != nil {
+		if err := o.Started(em); err != nil {
+			return s, fmt.Errorf("rerun: %w", err)
+		}
+	}
+	closing := false
+	lines := func(yield func(recording.Line, error) bool) {
+		for line, err := first, error(nil); ; {
+			if closing = line.Step != nil && line.Step.What == events.StepClosing; closing {
+				yield(recording.Line{At: line.At, End: &recording.End{}}, nil)
+				return
+			}
+			if !yield(line, err) {
+				return
+			}
+			var ok bool
+			if line, err, ok = next(); !ok {
+				return
+			}
+		}
+	}
+	if s, err = em.Replay(ctx, lines, emulator.ReplayOptions{Virtual: true, Again: false, Progress: o.Progress, Other: clients.line}); err != nil {
+		return s, fmt.Errorf("rerun: %w", err)
+	}
+	if !closing { // the recording does not tell what the end of the house brought, so the new one does not either
+		err = em.EndRecord()
+	}
+	return s, err
+}

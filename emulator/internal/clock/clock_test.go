@@ -82,3 +82,14 @@ func ticked(t clock.Timer) bool {
 		return false
 	}
 }
+
+func TestFrozenStandsAtItsStart(t *testing.T) {
+	is := is.New(t)
+	c := clock.NewFrozen(start)
+	is.True(c.Now().Equal(start))
+	is.True(c.State().Frozen)
+	is.NoErr(c.AdvanceBy(t.Context(), time.Minute, nil))
+	is.True(c.Now().Equal(start.Add(time.Minute)))
+	c.Resume()
+	is.True(!c.Now().Before(start.Add(time.Minute)))
+}

@@ -84,6 +84,16 @@ func NewWarp(start time.Time) *Warp {
 	return w
 }
 
+// NewFrozen returns a clock that stands at start, or at now when start is zero, to the nanosecond.
+func NewFrozen(start time.Time) *Warp {
+	w := NewWarp(start)
+	w.frozen = true
+	still := *w.pace.Load()
+	still.speed = 0
+	w.pace.Store(&still)
+	return w
+}
+
 // Now returns the house's time in UTC.
 func (w *Warp) Now() time.Time {
 	if p := w.pace.Load(); p != nil {
