@@ -142,6 +142,7 @@ func (e *environment) finish(in *invocation, broken *failure) {
 		e.runner.note(e.def.Name, StepFailed, e.def.Name+": "+broken.text(in.ID), map[string]any{"request": in.ID, "type": broken.kind})
 	}
 	e.out.end(in, report{took: took, init: in.init, memory: e.def.memory, used: e.proc.peak(), fail: broken})
+	e.pool.told(in)
 	e.pool.done(in)
 }
 

@@ -23,11 +23,15 @@ func (p *pool) call(d *definition, in *invocation) {
 	ctx := limited{ended, time.Now().Add(d.timeout)}
 	limit := clk.NewTimer(d.timeout)
 	defer limit.Stop()
-	in.began, in.given, in.settles = clk.Now(), time.Now(), func() { p.answers(in) }
+	var fail *failure
+	in.began, in.given, in.settles = clk.Now(), time.Now(), func() { // all is told of it before anything comes of the answer
+		p.answers(in)
+		out.end(in, report{took: in.response.Duration, memory: d.memory, fail: fail})
+		p.told(in)
+	}
 	p.runner.flights.add(d.Name, in)
 	out.begin(in, d.Version)
 
-	var fail *failure
 	returned := make(chan func(), 1) // gives the answer
 	p.runner.handlers.Add(1)
 	p.working.Add(1)
@@ -63,7 +67,6 @@ func (p *pool) call(d *definition, in *invocation) {
 	if fail != nil {
 		in.answer(clk, fail.body(in.ID), unhandled)
 	}
-	out.end(in, report{took: clk.Now().Sub(in.began), memory: d.memory, fail: fail})
 	p.done(in)
 }
 

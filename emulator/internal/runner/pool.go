@@ -223,10 +223,14 @@ func (p *pool) left(e *environment) {
 	}
 }
 
-// done counts an invocation as over: it has been answered, and its REPORT line is out.
-func (p *pool) done(in *invocation) {
+// told has an invocation told whose REPORT line is out.
+func (p *pool) told(in *invocation) {
 	p.runner.flights.remove(in.ID)
 	p.runner.tellInvoked(p.name, in)
+}
+
+// done counts an invocation as over: it has been answered, and told.
+func (p *pool) done(in *invocation) {
 	p.mu.Lock()
 	p.inFlight--
 	p.rested()

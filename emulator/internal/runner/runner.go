@@ -43,8 +43,9 @@ type Options struct {
 	Env  func(Function) map[string]string
 	Log  func(function string, line []byte) // one line without its end, valid during the call
 	Note func(events.Step)                  // it must not call Set, Remove or Close
-	// Invoked hears of every invocation once, when it is over, and of those that were throttled. Quiet and Close wait for it. The bytes
-	// must not change. Nil: nobody does.
+	// Invoked hears of every invocation once, when its REPORT line is out, and of those that were throttled. Quiet and Close wait for it.
+	// Of a handler it hears before the caller has the answer; of a process, whose log must be complete, behind that. The bytes must not
+	// change. Nil: nobody does.
 	Invoked func(Invocation)
 	// Through stands before every Invoke, which is what run does: it may wait, call run twice or not at all, and answer itself. So things
 	// go wrong on purpose. Nil: nothing does.
