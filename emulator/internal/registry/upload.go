@@ -23,11 +23,11 @@ type uploads struct {
 	clock  clock.Clock
 	limits Limits
 
-	mu     sync.Mutex
-	open   map[string]*upload
-	waking bool // the janitor has a timer, or has been woken
+	mu    sync.Mutex
+	open  map[string]*upload
+	timer clock.Timer // the janitor's
+	armed bool
 
-	wake chan struct{} // holds one
 	done chan struct{}
 	wait sync.WaitGroup
 }
@@ -47,8 +47,9 @@ type upload struct {
 
 func newUploads(s *store, c clock.Clock, l Limits) *uploads {
 	u := &uploads{
-		store: s, clock: c, limits: l, open: map[string]*upload{}, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		store: s, clock: c, limits: l, open: map[string]*upload{}, timer: c.NewTimer(l.UploadLife), done: make(chan struct{}),
 	}
+	u.timer.Stop()
 	u.wait.Go(u.janitor)
 	return u
 }
@@ -60,31 +61,23 @@ func (u *uploads) close() {
 
 // janitor removes uploads that have been idle for too long.
 func (u *uploads) janitor() {
+	defer u.timer.Stop()
 	for {
-		next, ok := u.expire()
-		if !ok {
-			select {
-			case <-u.done:
-				return
-			case <-u.wake:
-			}
-			continue
-		}
-		timer := u.clock.NewTimer(next)
 		select {
 		case <-u.done:
-			timer.Stop()
 			return
-		case <-timer.C():
+		case <-u.timer.C():
+			u.expire()
 		}
 	}
 }
 
-// expire removes what is due and returns how long the next one has.
-func (u *uploads) expire() (next time.Duration, ok bool) {
+// expire removes what is due and sets the timer for the next.
+func (u *uploads) expire() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	now := u.clock.Now()
+	var next time.Time
 	for _, x := range u.open {
 		left := u.limits.UploadLife - now.Sub(x.touched)
 		if left <= 0 {
@@ -95,12 +88,16 @@ func (u *uploads) expire() (next time.Duration, ok bool) {
 			}
 			left = u.limits.UploadLife // something is coming for it
 		}
-		if !ok || left < next {
-			next, ok = left, true
+		if due := now.Add(left); next.IsZero() || due.Before(next) {
+			next = due
 		}
 	}
-	u.waking = ok
-	return next, ok
+	u.armed = !next.IsZero()
+	if u.armed {
+		u.timer.ResetTo(next)
+	} else {
+		u.timer.Stop()
+	}
 }
 
 // remove forgets an upload and its bytes. u's lock is held and x is busy.
@@ -124,12 +121,9 @@ func (u *uploads) start(k key, algorithm string) (*upload, error) {
 			len(u.open), u.limits.UploadLife)
 	}
 	u.open[id] = x
-	if !u.waking {
-		u.waking = true
-		select {
-		case u.wake <- struct{}{}:
-		default: // it has not taken the last one yet
-		}
+	if !u.armed {
+		u.armed = true
+		u.timer.ResetTo(x.touched.Add(u.limits.UploadLife))
 	}
 	return x, nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
@@ -112,7 +113,8 @@ func (p *Plane) open(ctx context.Context) (err error) {
 	}
 	if p.iam, err = iam.New(ctx, iam.Options{
 		Store: p.store, Bindings: bindings, StrictAuth: o.StrictAuth, DeveloperToken: yandex.Token, OAuth: OAuth,
-		Folder: folder, CloudOf: func(folder string) string { return p.folders.CloudOf(folder) },
+		Signers: time.Now, // clients have the machine's clock, whatever the emulator's is
+		Folder:  folder, CloudOf: func(folder string) string { return p.folders.CloudOf(folder) },
 	}); err != nil {
 		return err
 	}

@@ -39,6 +39,9 @@ type Options struct {
 	// Random feeds tokens and secrets; nil: crypto/rand. Reads are one at a time.
 	Random io.Reader
 
+	// Signers is the clock of those who sign JWTs, which they make when they need one; nil: the Store's.
+	Signers func() time.Time
+
 	// StrictAuth asks for tokens that were issued here, and for roles. Without it every caller may do everything.
 	StrictAuth bool
 	// DeveloperToken is the IAM token of the developer, who may do everything. It does not expire.
@@ -86,6 +89,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	if o.CloudOf == nil {
 		o.CloudOf = func(string) string { return "" }
+	}
+	if o.Signers == nil {
+		o.Signers = func() time.Time { return o.Store.Now().AsTime() }
 	}
 	s := &Service{o: o, roles: newRoles(), secrets: make(map[string]string), dead: make(map[string]time.Time)}
 	if o.StrictAuth {

@@ -49,7 +49,7 @@ func (s *Service) fromJWT(text string) (issuer string, err error) {
 // timely checks what a JWT says of when and for whom it is.
 func (s *Service) timely(claims jwt.Claims) error {
 	const skew = time.Minute // of the clients' clocks
-	now := s.now()
+	now := s.o.Signers()
 	switch {
 	case !slices.Contains(claims.Audience, audience):
 		return errors.New("its aud lacks " + audience)
