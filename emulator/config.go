@@ -76,6 +76,10 @@ type Config struct {
 	Start time.Time
 	// Frozen has it stand still from the start. Not with Clock, but for one that is moved by hand.
 	Frozen bool
+	// Faults go wrong from the start; AddFault adds more.
+	Faults []Fault
+	// FaultSeed is the seed of those of them that have none of their own.
+	FaultSeed uint64
 	// Logger gets news for the operator. Nil: none.
 	Logger *slog.Logger
 	// Version is told by the health endpoint.

@@ -24,6 +24,7 @@ import (
 	"github.com/regcast/regcast/emulator/internal/aws"
 	"github.com/regcast/regcast/emulator/internal/clock"
 	"github.com/regcast/regcast/emulator/internal/dynamodb"
+	"github.com/regcast/regcast/emulator/internal/fault"
 	"github.com/regcast/regcast/emulator/internal/gateway"
 	"github.com/regcast/regcast/emulator/internal/guard"
 	"github.com/regcast/regcast/emulator/internal/journal"
@@ -48,6 +49,9 @@ type Emulator struct {
 	listener net.Listener
 	port     http.Handler // everything that the listener answers
 	server   *http.Server
+
+	faults  *fault.Room // at every step of the walk
+	passing passing
 
 	// The rooms, in the order of the walk.
 	folder     *folder
@@ -127,6 +131,8 @@ func New(cfg Config) (*Emulator, error) {
 	if e.version == "" {
 		e.version = "devel"
 	}
+	e.faults = fault.New(fault.Options{Clock: e.clock, Note: e.note, Seed: cfg.FaultSeed})
+	e.passing.init()
 	e.streams, e.endStreams = context.WithCancel(context.Background())
 	e.running, e.stop = context.WithCancel(context.Background())
 	e.patience, e.hurry = context.WithCancel(context.Background())
@@ -142,6 +148,9 @@ func New(cfg Config) (*Emulator, error) {
 func (e *Emulator) build(cfg Config) (err error) {
 	e.listener = cfg.Listener // ours to close from here on
 	// What needs neither folder nor port comes first, so that a wrong file costs nothing.
+	if _, err := e.addFaults(cfg.Faults); err != nil {
+		return err
+	}
 	for _, pattern := range cfg.AllowOrigins {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return fmt.Errorf("allowed origin %q: %w; want HOST or SCHEME://HOST, * is a wildcard", pattern, err)
@@ -149,6 +158,7 @@ func (e *Emulator) build(cfg Config) (err error) {
 	}
 	sockets := gateway.Options{Clock: e.clock, Origins: cfg.AllowOrigins}
 	e.recordSockets(&sockets, pathKeyOf)
+	sockets.Faults = e.gatewayFaults(func() *gateway.Gateway { return e.gateway })
 	e.gateway = gateway.New(sockets)
 	e.outward = yandex.NewTransport()
 	e.cloud = yandex.New(e.cloudOptions(cfg))
@@ -186,7 +196,8 @@ func (e *Emulator) build(cfg Config) (err error) {
 		return err
 	}
 	e.published.Store(e.cursor.Behind())
-	e.triggers = trigger.New(trigger.Options{Clock: e.clock, Next: e.nextRecord, Done: e.recordDone, Note: e.note})
+	e.triggers = trigger.New(trigger.Options{Clock: e.clock, Next: e.nextRecord, Done: e.recordDone, Note: e.note,
+		Asked: func() bool { return e.faults.On(fault.Match) }, Through: e.passMatch})
 	e.port = e.handler()
 	if err := e.buildFunctions(cfg); err != nil {
 		return err
@@ -333,9 +344,11 @@ func (e *Emulator) shutdown(ctx context.Context) error {
 	if e.journal != nil {
 		e.note(events.Step{Room: "house", What: events.StepClosing, Text: "regcast stops: what is open is handed on"})
 	}
+	late(e.faults.Close(ctx)) // what they hold back goes on, and nothing goes wrong any more
 	late(e.requests.wait(ctx))
 	// The port is open until here, since functions that what is on record is handed to post through it.
 	if e.triggers != nil {
+		late(e.passing.quiet(ctx))
 		late(e.triggers.Quiet(ctx, lastOf(e.published.Load())))
 		late(e.triggers.Close(ctx))
 	}

@@ -125,7 +125,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	}
 	e.identities = newIdentities(e.identity)
 	e.runner = runner.New(runner.Options{
-		Cache: cfg.Cache,
+		Cache: cfg.Cache, Through: e.passInvoke,
 		Clock: e.clock, Dir: e.folder.functions(), Region: region, Host: cfg.Environ, Env: e.functionEnv, Watch: cfg.Watch,
 		Note: func(s events.Step) {
 			e.note(s)
@@ -150,6 +150,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 		sockets.Fragments = []int{256, 1024, 4096} // small enough for one event to be cut
 	}
 	e.recordSockets(&sockets, stageOf)
+	sockets.Faults = e.gatewayFaults(func() *gateway.Gateway { return e.sockets })
 	e.sockets = gateway.New(sockets)
 	e.aws = aws.New(aws.Options{
 		Account: account, Region: region, Gateway: e.sockets, Invoke: e.runner.Invoke, Clock: e.clock, Note: e.note, Warn: e.warn,

@@ -30,6 +30,9 @@ func (e *Emulator) quiet(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := e.quietFaults(ctx); err != nil {
+			return err
+		}
 		if err := e.triggers.Quiet(ctx, lastOf(e.published.Load())); err != nil {
 			return err
 		}
@@ -60,7 +63,7 @@ func (e *Emulator) quiet(ctx context.Context) error {
 
 // begun grows with everything that begins in the house.
 func (e *Emulator) begun() uint64 {
-	n := e.published.Load() + e.triggers.Begun() + e.queues.Begun() + e.runner.Begun() + e.gateway.Begun()
+	n := e.published.Load() + e.faults.Begun() + e.triggers.Begun() + e.queues.Begun() + e.runner.Begun() + e.gateway.Begun()
 	if c, ok := e.clock.(clock.Movable); ok {
 		n += c.Fired()
 	}

@@ -24,8 +24,8 @@ func (e *Emulator) commit(ctx context.Context, changes []events.Change) (uint64,
 	return seq, err
 }
 
-// nextRecord is the trigger engine's door in: the next record that has not been handed on.
-func (e *Emulator) nextRecord(ctx context.Context) (uint64, events.Record, error) {
+// readRecord is the next record of the journal that has not been handed on.
+func (e *Emulator) readRecord(ctx context.Context) (uint64, events.Record, error) {
 	entry, err := e.cursor.Next(ctx)
 	if err != nil {
 		return 0, events.Record{}, err
@@ -50,7 +50,11 @@ func (e *Emulator) nextRecord(ctx context.Context) (uint64, events.Record, error
 // says that more of them follow, the higher that this was the last.
 func lastOf(seq uint64) uint64 { return 2 * seq }
 
-func (e *Emulator) recordDone(number uint64) { e.cursor.Done((number + 1) / 2) }
+func (e *Emulator) recordDone(number uint64) {
+	if e.passing.counts(number) {
+		e.cursor.Done((number + 1) / 2)
+	}
+}
 
 // note is every room's way to tell what it decided.
 func (e *Emulator) note(s events.Step) {

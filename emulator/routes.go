@@ -26,7 +26,7 @@ func (e *Emulator) handler() http.Handler {
 			return
 		}
 		if called := e.called(r); called != nil {
-			serve(&e.calls, called, w, r)
+			serve(&e.calls, e.passAPI(r, called), w, r)
 			return
 		}
 		serve(&e.requests, e.asked(api, r), w, r)
@@ -103,7 +103,7 @@ func (e *Emulator) asked(api http.Handler, r *http.Request) http.HandlerFunc {
 	}
 	switch {
 	case path == "/v2" || strings.HasPrefix(path, "/v2/"):
-		return e.registry.ServeHTTP
+		return e.passRegistry(e.registry.ServeHTTP)
 	case path == "/_regcast" || strings.HasPrefix(path, "/_regcast/"):
 		return api.ServeHTTP
 	case strings.HasPrefix(path, "/gw/"):

@@ -95,3 +95,15 @@ func (s *Socket) Expect(types ...string) []yandex.Message {
 	}
 	return got
 }
+
+// Ended reads until the connection ends, and returns with what: websocket.CloseStatus tells the code, -1 when it broke off.
+func (s *Socket) Ended() error {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		if _, _, err := s.conn.Read(ctx); err != nil {
+			return err
+		}
+	}
+}

@@ -73,6 +73,12 @@ func (c *Cloud) manage(w http.ResponseWriter, r *http.Request, a *api, stage, id
 	case errors.Is(err, gateway.ErrBusy):
 		c.fail(w, r, http.StatusTooManyRequests, "LimitExceededException", map[string]string{"message": "Limit Exceeded"})
 		c.refusedPost(r, id, http.StatusTooManyRequests, "the client does not read, and its queue is full")
+	case errors.Is(err, gateway.ErrClosed):
+		c.fail(w, r, http.StatusServiceUnavailable, "ServiceUnavailableException", map[string]string{"message": "Service Unavailable"})
+		c.refusedPost(r, id, http.StatusServiceUnavailable, err.Error())
+	case err != nil && !errors.Is(err, gateway.ErrGone) && !errors.Is(err, gateway.ErrSlow):
+		c.fail(w, r, http.StatusInternalServerError, "InternalServerErrorException", map[string]string{"message": "Internal server error"})
+		c.refusedPost(r, id, http.StatusInternalServerError, err.Error())
 	case err != nil:
 		c.fail(w, r, http.StatusGone, "GoneException", nil)
 		c.refusedPost(r, id, http.StatusGone, c.whyGone(id))

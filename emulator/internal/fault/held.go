@@ -61,12 +61,8 @@ func (r *Room) Stay(ctx context.Context, h Hit, pause func(due time.Time) (resum
 	return r.wait(ctx, h, h.due(), pause)
 }
 
-// Linger keeps a caller for a time from now, or until the fault has gone; 0: only until then. ctx and pause are as with Stay.
-func (r *Room) Linger(ctx context.Context, h Hit, d time.Duration, pause func(due time.Time) (resume func())) error {
-	due := time.Time{}
-	if d > 0 {
-		due = r.clock.Now().Add(d)
-	}
+// Linger keeps a caller until a time, or until the fault has gone; the zero time: only until then. ctx and pause are as with Stay.
+func (r *Room) Linger(ctx context.Context, h Hit, due time.Time, pause func(due time.Time) (resume func())) error {
 	return r.wait(ctx, h, due, pause)
 }
 
@@ -116,15 +112,23 @@ func (r *Room) Later(h Hit, d time.Duration, do func()) {
 	})
 }
 
-// Finally does something when the fault has gone.
-func (r *Room) Finally(h Hit, do func()) { r.hold(h, time.Time{}, func(bool) { do() }) }
+// Finally does something, once for a fault however often it is called, when that has gone.
+func (r *Room) Finally(h Hit, do func()) {
+	r.mu.Lock()
+	first := !h.by.ends
+	h.by.ends = true
+	r.mu.Unlock()
+	if first {
+		r.hold(h, time.Time{}, func(bool) { do() })
+	}
+}
 
 func (h Hit) due() time.Time {
 	d := h.Delay
 	if h.Action == Reorder && d == 0 {
 		d = swap
 	}
-	return h.at.Add(d)
+	return h.Came.Add(d)
 }
 
 // hold is keep for what nobody waits for.

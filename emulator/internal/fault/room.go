@@ -66,6 +66,7 @@ type active struct {
 	dice     *rand.Rand
 	seen     int
 	injected int
+	ends     bool  // something is to be done when it has gone
 	waiting  *held // for the next to overtake it
 }
 
@@ -239,9 +240,9 @@ func (p *Point) ids() []string {
 
 // Hit is what is to be done at a passage. The zero value is: nothing.
 type Hit struct {
-	Fault     // zero: nothing goes wrong here
-	N     int // the how manieth passage of those that the fault is for; from 1
-	at    time.Time
+	Fault           // zero: nothing goes wrong here
+	N     int       // the how manieth passage of those that the fault is for; from 1
+	Came  time.Time // when it came, by the house's clock
 	by    *active
 	over  []*held // what passes after this
 	slot  *held   // of Reorder: what the next lets go
@@ -255,7 +256,7 @@ func (r *Room) At(p Point) (Hit, bool) {
 	now := r.clock.Now()
 	r.mu.Lock()
 	r.observe(&p)
-	hit := Hit{at: now}
+	hit := Hit{Came: now}
 	for _, a := range r.faults {
 		if r.closed || !a.isFor(&p) {
 			continue
@@ -333,7 +334,7 @@ func (h Hit) step(p *Point) events.Step {
 		Invoke: "a call of " + p.who(), API: p.who(), Send: "a message for " + p.who(), Connection: "the connection " + p.who(),
 	}[p.Step]
 	return events.Step{
-		At: h.at, Events: p.ids(), Room: "fault", What: events.StepFault, Who: h.ID,
+		At: h.Came, Events: p.ids(), Room: "fault", What: events.StepFault, Who: h.ID,
 		Text: fmt.Sprintf("%s, number %d: %s", what, h.N, h.What()),
 		Data: map[string]any{"fault": h.ID, "step": h.Step, "action": h.Action, "occurrence": h.N},
 	}

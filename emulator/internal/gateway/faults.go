@@ -58,20 +58,24 @@ func (g *Gateway) Stall(id string) error {
 	})
 }
 
-// Resume ends a stall.
-func (g *Gateway) Resume(id string) error {
-	c := g.find(id)
-	if c == nil {
-		return ErrGone
+// Resume ends all stalls.
+func (g *Gateway) Resume() {
+	for _, c := range g.all() {
+		c.resume()
 	}
+}
+
+func (c *conn) resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.stalled {
+		return
+	}
 	c.stalled = false
 	if c.state != over && !c.queue.empty() {
 		c.count(true)
 		c.wire.resume()
 	}
-	return nil
 }
 
 // On returns the ids of the open connections of a path.

@@ -83,7 +83,7 @@ func TestStall(t *testing.T) {
 		is.NoErr(h.Send("1", text(long)))
 		is.True(errors.Is(h.Send("1", text(long)), gateway.ErrBusy)) // as with a client that does not read
 		is.NoErr(h.Drained(t.Context()))                             // and nobody waits for it
-		is.NoErr(h.Resume("1"))
+		h.Resume()
 		for range 2 {
 			f, ok := c.frame()
 			is.True(ok && string(f.Payload) == long)
@@ -176,7 +176,7 @@ func TestFaultsOfOpening(t *testing.T) {
 		slow := h.dial(t, "/slow")
 		id := <-opened
 		is.NoErr(h.Send(id, text("hello")))
-		is.NoErr(h.Resume(id))
+		h.Resume()
 		_, data, err := slow.ReadMessage()
 		is.NoErr(err)
 		is.Equal(string(data), "hello")

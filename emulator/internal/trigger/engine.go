@@ -39,6 +39,8 @@ type Options struct {
 	// Through stands before each event that a trigger wants, so that things go wrong on purpose. put gives the event to the trigger, by
 	// so much later than it was published; over says that put will not be called any more, and must be called once. Both may be called
 	// later, until Close begins: it must not begin before. Nil: every event goes to its trigger.
+	// Asked says whether there is anything to ask; it is called for each event.
+	Asked   func() bool
 	Through func(t Trigger, ev events.Event, put func(late time.Duration), over func())
 }
 
@@ -49,6 +51,7 @@ type Engine struct {
 	done    func(uint64)
 	note    func(events.Step)
 	maxHeld int
+	asked   func() bool
 	through func(Trigger, events.Event, func(time.Duration), func())
 	index   index
 
@@ -74,13 +77,16 @@ type Engine struct {
 func New(o Options) *Engine {
 	e := &Engine{
 		clock: o.Clock, next: o.Next, done: o.Done, note: o.Note, maxHeld: cmp.Or(o.MaxHeld, MaxHeld),
-		through: o.Through,
+		asked: o.Asked, through: o.Through,
 		index:   newIndex(),
 		closing: make(chan struct{}),
 		resting: map[*runner]time.Time{},
 	}
 	if e.clock == nil {
 		e.clock = clock.Real{}
+	}
+	if e.asked == nil {
+		e.asked = func() bool { return e.through != nil }
 	}
 	if e.done == nil {
 		e.done = func(uint64) {}

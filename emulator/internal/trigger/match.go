@@ -52,7 +52,7 @@ func (e *Engine) offer(ctx context.Context, m *matcher, seq uint64, record event
 		for _, c := range m.wanted {
 			rec.left.Add(1)
 			it := item{event: ev, def: c.def, at: at, record: rec}
-			if e.through != nil {
+			if e.asked() {
 				e.pass(c, it)
 				if ctx.Err() != nil {
 					return ctx.Err()

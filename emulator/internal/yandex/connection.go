@@ -108,6 +108,8 @@ func refusal(id string, err error) *Error {
 		return &Error{Code: CodeNotFound, Text: fmt.Sprintf("Connection %s not found", quote(id))}
 	case errors.Is(err, gateway.ErrTooBig):
 		return invalid("data", err.Error())
+	case errors.Is(err, gateway.ErrBusy):
+		return &Error{Code: CodeResourceExhausted, Text: err.Error()}
 	case errors.Is(err, gateway.ErrClosed):
 		return &Error{Code: CodeUnavailable, Text: err.Error()}
 	}

@@ -7,13 +7,14 @@ import (
 
 // The gRPC status codes that the cloud's APIs answer on every wire.
 const (
-	CodeInvalidArgument  = 3
-	CodeNotFound         = 5
-	CodePermissionDenied = 7
-	CodeUnimplemented    = 12
-	CodeInternal         = 13
-	CodeUnavailable      = 14
-	CodeUnauthenticated  = 16
+	CodeInvalidArgument   = 3
+	CodeNotFound          = 5
+	CodePermissionDenied  = 7
+	CodeResourceExhausted = 8
+	CodeUnimplemented     = 12
+	CodeInternal          = 13
+	CodeUnavailable       = 14
+	CodeUnauthenticated   = 16
 )
 
 // Error is the refusal of a call to one of the cloud's APIs, in no wire's words.
@@ -40,6 +41,8 @@ func (e *Error) http() int {
 		return http.StatusNotFound
 	case CodePermissionDenied:
 		return http.StatusForbidden
+	case CodeResourceExhausted:
+		return http.StatusTooManyRequests
 	case CodeUnimplemented:
 		return http.StatusNotImplemented
 	case CodeUnavailable:

@@ -52,6 +52,8 @@ func (b *broadcast) outcome(ctx context.Context, d trigger.Delivery, sent gatewa
 	switch {
 	case sent.TooBig:
 		return b.tooBig(d)
+	case sent.Err != nil:
+		return trigger.Outcome{Lost: true, Text: fmt.Sprintf("%s%s did not take it: %v", b.gatewayID, b.path, sent.Err), Data: b.data(map[string]any{})}
 	case sent.Connections == 0 && ctx.Err() != nil:
 		return trigger.Outcome{Lost: true, Text: fmt.Sprintf("broken off: %v", context.Cause(ctx)), Data: b.data(map[string]any{})}
 	case sent.Connections == 0:
