@@ -10,6 +10,23 @@ func Frame(at time.Time, lines [][]byte) []byte { return frame(at, lines) }
 
 func Unframe(data []byte) ([]Entry, error) { return unframe(nil, Entry{}, data) }
 
+// MixedFrame makes a frame of entries of several topics, and Unmix reads one.
+func MixedFrame(at time.Time, entries ...Entry) []byte {
+	notes := make([]note, len(entries))
+	for i, e := range entries {
+		notes[i] = note{topic: e.Topic, data: e.Data}
+	}
+	return mixedFrame(at, notes)
+}
+
+func Unmix(data []byte) ([]Entry, error) {
+	entries, err := unframe(nil, Entry{}, data)
+	if err != nil {
+		return nil, err
+	}
+	return entries, unmix(entries)
+}
+
 // EngineSays has the engine's log say something.
 func (s *Stream) EngineSays(text string) { s.engine.log.Errorf("%s", text) }
 

@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -25,6 +26,53 @@ func frame(at time.Time, lines [][]byte) []byte {
 		data = append(data, line...)
 	}
 	return data
+}
+
+// mixed is the subject of frames whose entries are of several topics: there each begins with its topic, behind the topic's length.
+// No topic is called so.
+const mixed Topic = "_mixed"
+
+func mixedFrame(at time.Time, notes []note) []byte {
+	size := frameHead
+	for _, n := range notes {
+		size += lineHead + lineHead + len(n.topic) + len(n.data)
+	}
+	data := binary.BigEndian.AppendUint64(make([]byte, 0, size), uint64(at.UnixNano()))
+	var head []byte
+	for _, n := range notes {
+		head = append(binary.AppendUvarint(head[:0], uint64(len(n.topic))), n.topic...)
+		data = binary.AppendUvarint(data, uint64(len(head)+len(n.data)))
+		data = append(append(data, head...), n.data...)
+	}
+	return data
+}
+
+// unmix gives the entries of a mixed frame their topics.
+func unmix(entries []Entry) error {
+	for i := range entries {
+		e := &entries[i]
+		size, n := binary.Uvarint(e.Data)
+		if n <= 0 || size > uint64(len(e.Data)-n) {
+			return errFrame
+		}
+		e.Topic, e.Data = Topic(e.Data[n:n+int(size)]), e.Data[n+int(size):]
+	}
+	return nil
+}
+
+// some appends those of one message's entries that are of some topics.
+func some(out, message []Entry, topics []Topic) []Entry {
+	began := len(out)
+	for _, e := range message {
+		if slices.Contains(topics, e.Topic) {
+			e.More = true
+			out = append(out, e)
+		}
+	}
+	if len(out) > began {
+		out[len(out)-1].More = false
+	}
+	return out
 }
 
 var errFrame = errors.New("broken frame")

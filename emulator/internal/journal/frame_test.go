@@ -48,3 +48,24 @@ func FuzzUnframe(f *testing.F) {
 		}
 	})
 }
+
+func FuzzUnmix(f *testing.F) {
+	f.Add(journal.MixedFrame(time.Unix(1, 2), journal.Entry{Topic: "a", Data: []byte("one")}, journal.Entry{Topic: "bc"}))
+	f.Add([]byte("12345678\x01\x05"))
+	f.Add([]byte("12345678\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		entries, err := journal.Unmix(data)
+		if err != nil || len(entries) == 0 {
+			return
+		}
+		again, err := journal.Unmix(journal.MixedFrame(entries[0].At, entries...))
+		if err != nil || len(again) != len(entries) {
+			t.Fatalf("%d entries, then %d, %v", len(entries), len(again), err)
+		}
+		for i := range again {
+			if again[i].Topic != entries[i].Topic || !bytes.Equal(again[i].Data, entries[i].Data) {
+				t.Fatalf("entry %d: %v, then %v", i, entries[i], again[i])
+			}
+		}
+	})
+}

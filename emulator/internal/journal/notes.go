@@ -17,8 +17,8 @@ const (
 // notes writes what nobody waits for. While one message is on its way, the next notes gather, and they leave together: so a lone note
 // is written at once, and a thousand cost little more than one.
 type notes struct {
-	write func(context.Context, Topic, [][]byte) (uint64, error) // makes one message of some notes
-	done  chan struct{}                                          // closed when run has returned
+	write func(context.Context, []note) error // makes one message of some notes
+	done  chan struct{}                       // closed when run has returned
 
 	mu     sync.Mutex
 	cond   sync.Cond // anything below has changed
@@ -36,7 +36,7 @@ type note struct {
 	written chan struct{} // closed when those before are written or lost; nil for a note
 }
 
-func startNotes(write func(context.Context, Topic, [][]byte) (uint64, error)) *notes {
+func startNotes(write func(context.Context, []note) error) *notes {
 	n := &notes{write: write, done: make(chan struct{})}
 	n.cond.L = &n.mu
 	go n.run()
@@ -120,7 +120,7 @@ func (n *notes) run() {
 				continue
 			}
 			size, k := 0, 0
-			for k < len(rest) && rest[k].written == nil && rest[k].topic == rest[0].topic && (k == 0 || size+len(rest[k].data) <= packBytes) {
+			for k < len(rest) && rest[k].written == nil && mix(rest[0].topic, rest[k].topic) && (k == 0 || size+len(rest[k].data) <= packBytes) {
 				size += len(rest[k].data)
 				k++
 			}
@@ -142,7 +142,12 @@ func (n *notes) run() {
 	}
 }
 
-// together writes notes of one topic.
+// mix says whether entries may be one message. Changes are by themselves, so that who reads them need not read what is noted.
+func mix(a, b Topic) bool {
+	return a == b || a != Changes && b != Changes && checkTopic(a) == nil && checkTopic(b) == nil
+}
+
+// together writes notes as one message.
 func (n *notes) together(some []note) error {
 	if err := checkTopic(some[0].topic); err != nil {
 		return err
@@ -150,12 +155,7 @@ func (n *notes) together(some []note) error {
 	if err := checkSize(some[0].data); err != nil {
 		return err
 	}
-	lines := make([][]byte, len(some))
-	for i := range some {
-		lines[i] = some[i].data
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), noteTimeout)
 	defer cancel()
-	_, err := n.write(ctx, some[0].topic, lines)
-	return err
+	return n.write(ctx, some)
 }

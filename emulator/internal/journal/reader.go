@@ -62,8 +62,8 @@ func (r *streamReader) next(ctx context.Context) (entries []Entry, more bool, er
 		return nil, false, r.ended(ctx)
 	}
 	get := getRequest{Seq: r.from, Batch: fetchEntries, MaxBytes: fetchBytes}
-	if len(r.topics) == 1 { // several are told apart here
-		get.NextFor = subjectPrefix + string(r.topics[0])
+	if len(r.topics) == 1 && r.topics[0] == Changes { // the others may be mixed, and are told apart here
+		get.NextFor = subjectPrefix + string(Changes)
 	}
 	body, err := json.Marshal(get)
 	if err != nil {
@@ -106,13 +106,20 @@ func (r *streamReader) add(entries []Entry, m *nats.Msg) ([]Entry, error) {
 	}
 	r.from = seq + 1
 	topic := Topic(strings.TrimPrefix(m.Header.Get(jetstream.SubjectHeader), subjectPrefix))
-	if len(r.topics) > 1 && !slices.Contains(r.topics, topic) {
+	if topic != mixed && len(r.topics) > 0 && !slices.Contains(r.topics, topic) {
 		return entries, nil
 	}
-	if entries, err = unframe(entries, Entry{Seq: seq, Topic: topic}, m.Data); err != nil {
+	message, err := unframe(nil, Entry{Seq: seq, Topic: topic}, m.Data)
+	if err == nil && topic == mixed {
+		err = unmix(message)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("entry %d: %w", seq, err)
 	}
-	return entries, nil
+	if len(r.topics) > 0 {
+		return some(entries, message, r.topics), nil
+	}
+	return append(entries, message...), nil
 }
 
 // ended tells why a reader that has no need to ask the engine must stop.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,7 +75,7 @@ func OpenStream(ctx context.Context, o StreamOptions) (*Stream, error) {
 		return nil, errors.Join(fmt.Errorf("journal: open %s: %w", o.Dir, err), s.release())
 	}
 	s.commits.write = s.write
-	s.notes = startNotes(s.write)
+	s.notes = startNotes(s.writeNotes)
 	return s, nil
 }
 
@@ -193,24 +194,58 @@ func (s *Stream) Append(ctx context.Context, topic Topic, data ...[]byte) (uint6
 // write makes one message of some entries.
 func (s *Stream) write(ctx context.Context, topic Topic, lines [][]byte) (uint64, error) {
 	at := time.Now().UTC()
+	entries := make([]Entry, len(lines))
+	for i, line := range lines {
+		entries[i] = Entry{Topic: topic, Data: line}
+	}
+	return s.publish(ctx, topic, at, frame(at, lines), entries)
+}
+
+// writeNotes makes one message of some notes.
+func (s *Stream) writeNotes(ctx context.Context, notes []note) error {
+	at := time.Now().UTC()
+	topic, same := notes[0].topic, true
+	entries, lines := make([]Entry, len(notes)), make([][]byte, len(notes))
+	for i, n := range notes {
+		entries[i], lines[i] = Entry{Topic: n.topic, Data: n.data}, n.data
+		same = same && n.topic == topic
+	}
+	data := []byte(nil)
+	if same {
+		data = frame(at, lines)
+	} else {
+		topic, data = mixed, mixedFrame(at, notes)
+	}
+	_, err := s.publish(ctx, topic, at, data, entries)
+	return err
+}
+
+// publish writes a message and tells of its entries.
+func (s *Stream) publish(ctx context.Context, topic Topic, at time.Time, data []byte, entries []Entry) (uint64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.sound, cancel)()
-	ack, err := s.js.Publish(ctx, subjectPrefix+string(topic), frame(at, lines))
+	ack, err := s.js.Publish(ctx, subjectPrefix+string(topic), data)
 	switch {
 	case s.sound.Err() != nil:
 		return 0, context.Cause(s.sound)
 	case err != nil:
 		return 0, err
 	}
-	entries := make([]Entry, len(lines))
-	for i, line := range lines {
-		entries[i] = Entry{Seq: ack.Sequence, At: at, Topic: topic, Data: line, More: i < len(lines)-1}
+	for i := range entries {
+		e := &entries[i]
+		e.Seq, e.At, e.More = ack.Sequence, at, i < len(entries)-1
 	}
 	s.tail.add(ack.Sequence, topic, entries)
 	for last := s.last.Load(); ack.Sequence > last && !s.last.CompareAndSwap(last, ack.Sequence); last = s.last.Load() {
 	}
-	s.hub.tell(topic, ack.Sequence)
+	var told []Topic
+	for _, e := range entries {
+		if !slices.Contains(told, e.Topic) {
+			told = append(told, e.Topic)
+			s.hub.tell(e.Topic, ack.Sequence)
+		}
+	}
 	return ack.Sequence, nil
 }
 

@@ -359,6 +359,51 @@ func TestNotes(t *testing.T) {
 	})
 }
 
+// Notes of several topics that leave together stay in their order, and who reads one topic gets that one.
+func TestNotesOfSeveralTopics(t *testing.T) {
+	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
+		is, j := is.New(t), open(0)
+		frames, _ := follow(t.Context(), j, 1, journal.Frames)
+		topics := []journal.Topic{journal.Steps, journal.Frames, journal.Frames, journal.Sockets}
+		const n = 2000
+		for i := range n {
+			j.Note(topics[i%len(topics)], fmt.Append(nil, i))
+		}
+		is.NoErr(j.Sync(t.Context()))
+		for i := range n {
+			if topics[i%len(topics)] == journal.Frames {
+				is.Equal(string((<-frames).Data), fmt.Sprint(i))
+			}
+		}
+		got := all(t, j, 1)
+		is.Equal(len(got), n)
+		for i, e := range got {
+			is.Equal(string(e.Data), fmt.Sprint(i))
+			is.Equal(e.Topic, topics[i%len(topics)])
+		}
+		for _, some := range [][]journal.Topic{{journal.Frames}, {journal.Steps}, {journal.Sockets, journal.Steps}, {journal.Changes}} {
+			read := all(t, j, 1, some...)
+			for i, e := range read {
+				is.True(slices.Contains(some, e.Topic))
+				is.Equal(e.More, i < len(read)-1 && read[i+1].Seq == e.Seq) // of those that are yielded
+			}
+			is.Equal(len(read), len(slices.DeleteFunc(slices.Clone(got), func(e journal.Entry) bool { return !slices.Contains(some, e.Topic) })))
+		}
+	})
+}
+
+// An entry that cannot be written takes none of its neighbours with it.
+func TestALostNoteIsAlone(t *testing.T) {
+	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
+		is, j := is.New(t), open(0)
+		for i, topic := range []journal.Topic{journal.Steps, journal.Frames, "No Topic", journal.Steps, "_mixed", journal.Frames} {
+			j.Note(topic, fmt.Append(nil, i))
+		}
+		is.True(errors.Is(j.Sync(t.Context()), journal.ErrName))
+		is.Equal(texts(all(t, j, 1)), []string{"0", "1", "3", "5"})
+	})
+}
+
 func TestNotesWait(t *testing.T) {
 	engines(t, func(t *testing.T, open func(int64) journal.Journal) {
 		const n = 150_000 // more than twice what may wait

@@ -68,8 +68,11 @@ func (t *tail) next(from uint64, topics []Topic) (entries []Entry, then uint64) 
 		if s.seq != from {
 			return entries, from
 		}
-		if len(topics) == 0 || slices.Contains(topics, s.topic) {
+		switch {
+		case len(topics) == 0 || slices.Contains(topics, s.topic):
 			entries = append(entries, s.entries...)
+		case s.topic == mixed:
+			entries = some(entries, s.entries, topics)
 		}
 	}
 }
