@@ -21,7 +21,7 @@ type ReplayOptions struct {
 	// Speed is how many recorded seconds pass in a second of the house's clock. 0: gaps are left out.
 	Speed float64
 	// Virtual moves the house's clock by the recorded gaps, firing what is due on the way, so that batches are those of the recording
-	// however fast it goes. Speed counts for nothing then. It needs a clock that can be moved.
+	// however fast it goes. A Speed is then of the machine's clock, for somebody who looks on. It needs a clock that can be moved.
 	Virtual bool
 	// Again gives the events new ids. Otherwise what the journal has already, told by the events' ids, is left out.
 	Again bool
@@ -178,6 +178,9 @@ func (r *replay) reach(ctx context.Context, at time.Time, waited time.Duration) 
 	switch {
 	case r.options.Virtual:
 		due := r.start.Add(gap)
+		if err := r.linger(ctx, gap); err != nil {
+			return now, err
+		}
 		if !due.After(now) {
 			return now, nil
 		}
@@ -197,6 +200,28 @@ func (r *replay) reach(ctx context.Context, at time.Time, waited time.Duration) 
 		return e.clock.Now(), nil
 	case <-ctx.Done():
 		return now, context.Cause(ctx)
+	}
+}
+
+// linger waits by the machine's clock until it is time for what was recorded so long after the first line.
+func (r *replay) linger(ctx context.Context, gap time.Duration) error {
+	if r.options.Speed <= 0 {
+		return nil
+	}
+	wait := time.Until(r.began.Add(time.Duration(float64(gap) / r.options.Speed)))
+	if wait <= 0 {
+		return nil
+	}
+	if err := r.write(ctx); err != nil {
+		return err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

@@ -26,6 +26,7 @@ type replayFlags struct {
 	virtual, again    bool
 	step, quiet, json bool
 	selection         selection
+	rerun             rerunFlags
 }
 
 func newReplay(env environment) *cobra.Command {
@@ -42,12 +43,19 @@ The same recording gives the same events with the same ids, and what the emulato
 Original gaps are kept at --speed 1x; at max there are none. With --virtual the emulator's clock is moved by the recorded gaps, so that
 batches are those of the recording however fast it goes: a day takes seconds, and the clock is a day ahead afterwards.
 
+With --fresh the recording is replayed in an emulator of its own: recorded clients connect again, say what they said, and leave. What it
+emulates is what the recording was made with, with today's files and code, unless flags say otherwise. --diff compares that run with the
+recording and exits with 1 when a user would notice a difference: so a recording is a test.
+
 At a terminal the space bar pauses and resumes, s replays one record, q ends; Ctrl-C ends too.`,
 		Example: `  regcast replay run.regcast.jsonl
   regcast replay run.regcast.jsonl --speed max --virtual
   regcast replay run.regcast.jsonl --from 10m --to 20m --filter '.record.changes[].repository | startswith("team/")'
   regcast replay ecr-events.json --set '.record.changes[].registry_id=crpregcastregistry00' --shift-time now
-  regcast replay run.regcast.jsonl --step`,
+  regcast replay run.regcast.jsonl --step
+  regcast replay run.regcast.jsonl --diff
+  regcast replay run.regcast.jsonl --diff --format junit -o replay.xml
+  regcast replay run.regcast.jsonl --fresh --template template.yaml --record today.regcast.jsonl`,
 		Args: cobra.ExactArgs(1),
 	}
 	find := urlFlag(c, env)
@@ -60,7 +68,17 @@ At a terminal the space bar pauses and resumes, s replays one record, q ends; Ct
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	flags.BoolVar(&f.json, "json", false, "print the summary as JSON")
 	f.selection.add(flags)
+	f.rerun.add(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.rerun.own() {
+			if !flags.Changed("speed") {
+				f.speed = "max"
+			}
+			return replayFresh(cmd.Context(), args[0], f, env)
+		}
+		if f.rerun.configured() || f.rerun.accept {
+			return usageError("what to emulate can be said with --fresh or --diff alone: a running emulator has been told")
+		}
 		regcast, err := find()
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ type recordedRun struct {
 	header      recording.Header
 	all         lines
 	first, last time.Time // recorded; zero: not known before it is read
+	foreign     bool      // others have recorded it
 	left        int       // lines and items that could not be used so far
 	warn        func(error)
 	close       func() error
@@ -46,6 +47,7 @@ func openRun(name string, env environment) (*recordedRun, error) {
 	if err == nil && ours {
 		err = r.read(rest)
 	} else if err == nil {
+		r.foreign = true
 		r.convert(rest)
 	}
 	if err != nil {

@@ -29,6 +29,8 @@ type Options struct {
 	Out io.Writer
 	// Header gives sockets more headers: what was scrubbed from the recording, such as their authorization.
 	Header map[string][]string
+	// Speed is how many recorded seconds pass in a second of the machine, for somebody who looks on. 0: as fast as it goes.
+	Speed float64
 	// Progress hears of each record.
 	Progress func(emulator.ReplayProgress)
 	// Notice gets what a person should know, such as a socket that was let in then and not now.
@@ -90,7 +92,7 @@ func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emu
 			}
 		}
 	}
-	if s, err = em.Replay(ctx, lines, emulator.ReplayOptions{Virtual: true, Again: false, Progress: o.Progress, Other: clients.line}); err != nil {
+	if s, err = em.Replay(ctx, lines, emulator.ReplayOptions{Virtual: true, Speed: o.Speed, Progress: o.Progress, Other: clients.line}); err != nil {
 		return s, fmt.Errorf("rerun: %w", err)
 	}
 	if !closing { // the recording does not tell what the end of the house brought, so the new one does not either

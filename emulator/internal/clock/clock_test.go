@@ -21,10 +21,26 @@ func TestTimers(t *testing.T) {
 		},
 		"real": func(t *testing.T, test func(*testing.T, clock.Clock, func(time.Duration))) {
 			synctest.Test(t, func(t *testing.T) {
-				test(t, clock.Real{}, func(d time.Duration) {
-					<-time.After(d)
-					synctest.Wait()
-				})
+				test(t, clock.Real{}, pass)
+			})
+		},
+		"warp": func(t *testing.T, test func(*testing.T, clock.Clock, func(time.Duration))) {
+			synctest.Test(t, func(t *testing.T) {
+				test(t, clock.NewWarp(time.Time{}), pass)
+			})
+		},
+		"warp, elsewhen": func(t *testing.T, test func(*testing.T, clock.Clock, func(time.Duration))) {
+			synctest.Test(t, func(t *testing.T) {
+				test(t, clock.NewWarp(start), pass)
+			})
+		},
+		"warp, frozen": func(t *testing.T, test func(*testing.T, clock.Clock, func(time.Duration))) {
+			c := clock.NewWarp(start)
+			c.Freeze()
+			test(t, c, func(d time.Duration) {
+				if err := c.AdvanceBy(t.Context(), d, nil); err != nil {
+					t.Fatal(err)
+				}
 			})
 		},
 	} {
@@ -54,6 +70,15 @@ func TestTimers(t *testing.T) {
 				timer.Reset(0)
 				move(0)
 				is.True(ticked(timer)) // due at once
+
+				timer.ResetTo(c.Now().Add(time.Minute))
+				move(time.Minute - 1)
+				is.True(!ticked(timer))
+				move(1)
+				is.True(ticked(timer))
+				timer.ResetTo(c.Now().Add(-time.Minute))
+				move(0)
+				is.True(ticked(timer)) // it has passed
 				timer.Stop()
 			})
 		})
@@ -72,6 +97,12 @@ func TestManualFiresInOrder(t *testing.T) {
 	is.Equal((<-late.C()), start.Add(3*time.Second))
 	_, ok = c.Next()
 	is.True(!ok)
+}
+
+// pass lets time of the bubble pass.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }
 
 func ticked(t clock.Timer) bool {

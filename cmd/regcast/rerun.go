@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/textproto"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/regcast/regcast/emulator"
+	"github.com/regcast/regcast/emulator/rerun"
+	"github.com/regcast/regcast/recording"
+	"github.com/regcast/regcast/recording/diff"
+)
+
+// rerunFlags are those of a replay in an emulator of its own.
+type rerunFlags struct {
+	fresh, diff, accept bool
+	format, output      string
+	header              []string
+	compare             diff.Options
+	up                  upFlags
+	configured          func() bool // the flags say what to emulate
+}
+
+func (f *rerunFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.BoolVar(&f.fresh, "fresh", false, "replay in an emulator started for it, with the recorded clients, by a clock that it moves")
+	flags.BoolVar(&f.diff, "diff", false, "as --fresh, then say what a user would notice between the recording and the new run")
+	flags.BoolVar(&f.accept, "accept", false, "with --diff: the new run takes the recording's place when they differ")
+	flags.StringVar(&f.format, "format", "text", "with --diff: `text|json|junit`")
+	flags.StringVarP(&f.output, "output", "o", "", "with --diff: write the comparison to `FILE`")
+	flags.StringArrayVar(&f.header, "client-header", nil, "with --fresh: a `'Name: value'` that clients send when they connect, for what was scrubbed (repeatable)")
+	flags.StringArrayVar(&f.compare.Ignore, "ignore", nil, "with --diff: a `PATH` that is not compared, as in regcast diff (repeatable)")
+	flags.StringArrayVar(&f.compare.Volatile, "volatile", nil, "with --diff: a `PATH` to values that are ids, as in regcast diff (repeatable)")
+	flags.DurationVar(&f.compare.Later, "later", 0, "with --diff: how much later than before a frame may come (default 1s)")
+	f.up.add(c)
+	f.configured = func() bool {
+		for _, name := range []string{"trigger", "spec", "template", "function", "container", "faults"} {
+			if flags.Changed(name) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// own tells whether the replay has an emulator of its own.
+func (f *rerunFlags) own() bool { return f.fresh || f.diff }
+
+func (f *rerunFlags) check(chosen selection, step bool) error {
+	switch {
+	case f.accept && !f.diff:
+		return usageError("--accept is for --diff")
+	case f.diff && (chosen.from != "" || chosen.to != "" || chosen.filter != "" || len(chosen.sets) > 0):
+		return usageError("--diff compares whole runs: not with --from, --to, --filter or --set")
+	case step:
+		return usageError("--step is for a running emulator: not with --fresh or --diff")
+	case f.format != "text" && f.format != "json" && f.format != "junit":
+		return usageError("--format: got %q, want text, json or junit", f.format)
+	}
+	return nil
+}
+
+// replayFresh replays in an emulator of its own, and compares if that is asked for.
+func replayFresh(ctx context.Context, file string, f replayFlags, env environment) (err error) {
+	if err := f.rerun.check(f.selection, f.step); err != nil {
+		return err
+	}
+	run, err := openRun(file, env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, run.Close()) }()
+	if f.rerun.diff && run.foreign {
+		return usageError("%s: --diff needs a recording of regcast: what others have recorded does not tell what came of it", file)
+	}
+	chosen, err := f.selection.lines(run.Lines(), run.first)
+	if err != nil {
+		return err
+	}
+	cfg, err := f.rerun.config(run.header, env)
+	if err != nil {
+		return err
+	}
+	header, err := parseHeader(f.rerun.header)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	out, keep, err := f.rerun.newRun(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, keep(false)) }() // unless it was kept
+	shown := newProgress(env, f.quiet || f.json, run.first, run.last, func() bool { return false })
+	cfg.RecordZstd = strings.HasSuffix(out.Name(), ".zst") || f.rerun.accept && strings.HasSuffix(file, ".zst")
+	speed, err := emulator.ParseSpeed(f.speed)
+	if err != nil {
+		return usageError("--speed: %w", err)
+	}
+	summary, err := rerun.Run(ctx, chosenRun{run.header, chosen}, cfg, rerun.Options{
+		Out: out, Header: header, Speed: speed, Progress: shown.show,
+		Notice: func(s string) {
+			shown.clear()
+			fmt.Fprintln(env.stderr, "regcast: "+s)
+		},
+		Started: func(em *emulator.Emulator) error {
+			if !f.quiet && !f.json {
+				fmt.Fprintf(env.stderr, "regcast: replaying in a fresh emulator at %s\n", em.URL())
+			}
+			return nil
+		},
+	})
+	shown.clear()
+	if err != nil {
+		return err
+	}
+	if !f.rerun.diff {
+		if f.json {
+			return json.NewEncoder(env.stdout).Encode(summary)
+		}
+		printSummary(env.stdout, summary, run.skipped())
+		return keep(true)
+	}
+	report, err := compare(file, out.Name(), f.rerun.compare)
+	if err != nil {
+		return exitError{exitUsage, err}
+	}
+	if err := writeDiff(env.stdout, report, f.rerun.format, f.rerun.output, filepath.Base(file)); err != nil {
+		return exitError{exitUsage, fmt.Errorf("replay: %w", err)}
+	}
+	if report.Same() {
+		return keep(f.rerun.up.record != "")
+	}
+	if f.rerun.accept {
+		if err := keep(true); err != nil {
+			return err
+		}
+		fmt.Fprintf(env.stderr, "regcast: %s is now today's run\n", file)
+		return nil
+	}
+	return errors.Join(keep(f.rerun.up.record != ""), exitError{code: exitDifferent})
+}
+
+// chosenRun is a run of which some lines are chosen.
+type chosenRun struct {
+	header recording.Header
+	lines  lines
+}
+
+func (r chosenRun) Header() recording.Header { return r.header }
+func (r chosenRun) Lines() lines             { return r.lines }
+
+// config is what the flags say, or the recording's own configuration with today's files.
+func (f *rerunFlags) config(h recording.Header, env environment) (emulator.Config, error) {
+	up := f.up
+	up.record = "" // this command's
+	given, err := up.config(env.stderr)
+	given.Watch = false
+	if err != nil || f.configured() {
+		return given, err
+	}
+	cfg, notices := rerun.Config(h.Configuration, os.ReadFile)
+	for _, n := range notices {
+		fmt.Fprintln(env.stderr, "regcast: "+n)
+	}
+	if names := h.Configuration.InProcess; len(names) > 0 {
+		return cfg, usageError("the recording was made in a Go program that had the functions %s in itself: replay it there, with emulatortest.Golden, or say what to run with --template or --function",
+			strings.Join(names, ", "))
+	}
+	cfg.Environ, cfg.Cache, cfg.Logger, cfg.Version, cfg.FunctionLog = given.Environ, given.Cache, given.Logger, given.Version, given.FunctionLog
+	return cfg, nil
+}
+
+// newRun makes the file of the new run: the one of --record, or one beside the recording that it may take the place of, or one that nobody
+// asked for. keep is called once; false removes the file, unless it was asked for.
+func (f *rerunFlags) newRun(recorded string) (out *os.File, keep func(bool) error, err error) {
+	if f.up.record != "" {
+		out, err = createRecording(f.up.record)
+		return out, func(bool) error { return ignoreClosed(out.Close()) }, err
+	}
+	dir := ""
+	if f.accept {
+		dir = filepath.Dir(recorded)
+	}
+	if out, err = os.CreateTemp(dir, "regcast-*.regcast.jsonl"); err != nil {
+		return nil, nil, fmt.Errorf("replay: %w", err)
+	}
+	done := false
+	return out, func(accepted bool) error {
+		if done {
+			return nil
+		}
+		done = true
+		err := out.Close()
+		if accepted && f.accept && err == nil {
+			return os.Rename(out.Name(), recorded)
+		}
+		return errors.Join(err, os.Remove(out.Name()))
+	}, nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// parseHeader reads headers as curl's -H has them.
+func parseHeader(given []string) (map[string][]string, error) {
+	out := map[string][]string{}
+	for _, h := range given {
+		name, value, ok := strings.Cut(h, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return nil, usageError("--client-header: got %q, want 'Name: value'", h)
+		}
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		out[name] = append(out[name], strings.TrimSpace(value))
+	}
+	return out, nil
+}
