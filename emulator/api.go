@@ -109,7 +109,8 @@ func (e *Emulator) getTrace(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// getJournal writes the journal as lines of JSON: from=N starts at a position, follow=true stays for what is to come.
+// getJournal writes the journal as lines of JSON: from=N starts at a position, topic=frame,socket chooses, follow=true stays for what
+// is to come.
 func (e *Emulator) getJournal(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	from := uint64(1)
@@ -128,6 +129,11 @@ func (e *Emulator) getJournal(w http.ResponseWriter, r *http.Request) {
 		follow = true
 	default:
 		answerError(w, http.StatusBadRequest, fmt.Errorf("follow: got %q, want true or false", s))
+		return
+	}
+	topics, err := topicsOf(q.Get("topic"))
+	if err != nil {
+		answerError(w, http.StatusBadRequest, err)
 		return
 	}
 	read := e.journal.Read
@@ -150,7 +156,7 @@ func (e *Emulator) getJournal(w http.ResponseWriter, r *http.Request) {
 		_ = out.Flush()
 	}
 	enc := json.NewEncoder(w)
-	for entry, err := range read(ctx, from) {
+	for entry, err := range read(ctx, from, topics...) {
 		if err != nil {
 			return // the client went or the house closes; nobody is left to tell
 		}

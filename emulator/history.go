@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,6 +169,26 @@ func shorten(line recording.Line) ([]byte, error) {
 		}
 	}
 	return line.MarshalJSON()
+}
+
+// topicsOf reads the topics that somebody wants, by the names of a line's members; none: all.
+func topicsOf(list string) ([]journal.Topic, error) {
+	if list == "" {
+		return nil, nil
+	}
+	known := []string{"record", "step", "invocation", "frame", "socket", "clock"}
+	var topics []journal.Topic
+	for name := range strings.SplitSeq(list, ",") {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("topic: got %q, want some of %s with commas", name, strings.Join(known, ", "))
+		}
+		topic := journal.Topic(name)
+		if name == "record" {
+			topic = journal.Changes
+		}
+		topics = append(topics, topic)
+	}
+	return topics, nil
 }
 
 // journalLine makes a line of an entry.
