@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -102,6 +103,16 @@ func (i FaultInfo) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	return fmt.Appendf(data[:len(data)-1], `,"seen":%d,"injected":%d}`, i.Seen, i.Injected), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (i *FaultInfo) UnmarshalJSON(data []byte) error {
+	var counts struct{ Seen, Injected int }
+	if err := json.Unmarshal(data, &counts); err != nil {
+		return err
+	}
+	i.Seen, i.Injected = counts.Seen, counts.Injected
+	return i.Fault.UnmarshalJSON(data)
 }
 
 // faultLimit bounds the body of POST /_regcast/faults, in bytes.

@@ -32,6 +32,7 @@ type upFlags struct {
 	triggers       []string
 	specs          []string
 	origins        []string
+	faults         []string
 	createImageTag string
 	indexChildren  string
 	verbose        bool
@@ -47,6 +48,7 @@ func (f *upFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.createImageTag, "create-image-tag-field", "omit", "the tag field of create-image events: `omit|copy` it from the push")
 	flags.StringVar(&f.indexChildren, "index-children", "events", "images pushed without a tag, as children of an index are: `events|silent`")
 	flags.StringVar(&f.record, "record", "", "record everything that happens to `FILE`; one that ends with .zst is compressed (regcast replay, diff, explain and report read it)")
+	faultsFlag(flags, &f.faults)
 	f.functions.add(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log more, to standard error")
 }
@@ -85,6 +87,9 @@ func (f *upFlags) config(stderr io.Writer) (emulator.Config, error) {
 			return cfg, usageError("--spec: %w", err)
 		}
 		cfg.Gateways = append(cfg.Gateways, emulator.Gateway{ID: id, File: emulator.File{Name: name, Data: data}})
+	}
+	if cfg.Faults, err = readFaults(f.faults); err != nil {
+		return cfg, err
 	}
 	if err := f.functions.config(&cfg, stderr); err != nil {
 		return cfg, err
