@@ -54,7 +54,7 @@ func (e *Emulator) postReplay(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	lines := func(yield func(recording.Line, error) bool) {
-		for line, err := range run.Lines() {
+		for line, err := range run.Records() {
 			if bad := (*recording.LineError)(nil); errors.As(err, &bad) {
 				tell(ReplayNews{Skipped: err.Error()})
 				continue

@@ -258,3 +258,26 @@ func TestBadLinesInTheMiddle(t *testing.T) {
 		}
 	}
 }
+
+func TestRecordsPassesOverTheRest(t *testing.T) {
+	is := is.New(t)
+	file := `{"format":"regcast.recording","version":1}
+{"at":"2026-01-01T00:00:00Z","step":{"at":"2026-01-01T00:00:00Z","room":"trigger","what":"matched","text":""}}
+{"at":"2026-01-01T00:00:01Z","record":{"origin":"emit","changes":[],"events":[]}}
+{"at":"2026-01-01T00:00:02Z","frame":{"gateway":"g","data":"a \"record\" that is none"}}
+{"at":"2026-01-01T00:00:03Z","frame":{"gateway":"g","da`
+	r, err := recording.NewReader(strings.NewReader(file))
+	is.NoErr(err)
+	var kinds []string
+	var last error
+	for line, err := range r.Records() {
+		if err != nil {
+			last = err
+			continue
+		}
+		kinds = append(kinds, line.Kind())
+	}
+	is.Equal(kinds[0], "record") // the step is passed over; what may hold a record is not
+	var torn *recording.TornError
+	is.True(errors.As(last, &torn)) // a torn end is told all the same
+}

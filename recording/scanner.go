@@ -18,6 +18,8 @@ type scanner struct {
 	last   bool   // the line that next returned has no end: it is the file's last
 	at     struct{ line, offset int64 }
 	wanted func(key) bool // all passes over the other lines; nil: none
+
+	records bool // lines without a record or an end need not be decoded
 }
 
 // next returns the next line that is not blank, without its end; it holds until the next call. The error is io.EOF, a *LineError,
@@ -138,8 +140,11 @@ func (s *scanner) all(yield func(Line, error) bool) {
 	}
 }
 
-// wants says no only of lines that can be read.
+// wants says no only of lines that can be read, or that hold nothing of what is asked for.
 func (s *scanner) wants(line []byte) bool {
+	if s.records && !s.last && !bytes.Contains(line, []byte(`"record"`)) && !bytes.Contains(line, []byte(`"end"`)) {
+		return false
+	}
 	if s.wanted == nil {
 		return true
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/textproto"
 	"os"
 	"os/signal"
@@ -97,13 +98,18 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	out, keep, err := f.rerun.newRun(file)
-	if err != nil {
-		return err
+	var out io.Writer
+	newRun, keep := "", func(bool) error { return nil }
+	if f.rerun.diff || f.rerun.up.record != "" {
+		var made *os.File
+		if made, keep, err = f.rerun.newRun(file); err != nil {
+			return err
+		}
+		out, newRun = made, made.Name()
 	}
 	defer func() { err = errors.Join(err, keep(false)) }() // unless it was kept
 	shown := newProgress(env, f.quiet || f.json, run.first, run.last, func() bool { return false })
-	cfg.RecordZstd = strings.HasSuffix(out.Name(), ".zst") || f.rerun.accept && strings.HasSuffix(file, ".zst")
+	cfg.RecordZstd = strings.HasSuffix(newRun, ".zst") || f.rerun.accept && strings.HasSuffix(file, ".zst")
 	speed, err := emulator.ParseSpeed(f.speed)
 	if err != nil {
 		return usageError("--speed: %w", err)
@@ -132,7 +138,7 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 		printSummary(env.stdout, summary, run.skipped())
 		return keep(true)
 	}
-	report, err := compare(file, out.Name(), f.rerun.compare)
+	report, err := compare(file, newRun, f.rerun.compare)
 	if err != nil {
 		return exitError{exitUsage, err}
 	}
