@@ -9,8 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/regcast/regcast/emulator/internal/aws"
 	"github.com/regcast/regcast/emulator/internal/fault"
 	"github.com/regcast/regcast/emulator/internal/gateway"
+	"github.com/regcast/regcast/emulator/internal/queue"
 	"github.com/regcast/regcast/emulator/internal/runner"
 	"github.com/regcast/regcast/emulator/internal/trigger"
 	"github.com/regcast/regcast/events"
@@ -214,9 +216,19 @@ func (e *Emulator) passInvoke(ctx context.Context, name string, q runner.Request
 	return run(ctx, q)
 }
 
-// pause has a trigger that waits here say so, that nobody else waits for it.
+// pause has the trigger, queue or socket that waits here say so, that nobody else waits for it.
 func pause(ctx context.Context) func(time.Time) func() {
-	return func(due time.Time) func() { return trigger.Pause(ctx, due) }
+	return func(due time.Time) func() {
+		if due.IsZero() {
+			return func() {}
+		}
+		of := [...]func(){trigger.Pause(ctx, due), queue.Pause(ctx), aws.Pause(ctx)}
+		return func() {
+			for _, resume := range of {
+				resume()
+			}
+		}
+	}
 }
 
 // eventsOf are events of which only the ids are known.

@@ -421,6 +421,34 @@ func TestFaultsOfFunctions(t *testing.T) {
 	is.True(strings.Contains(err.Error(), "Task timed out after 3.00 seconds"))
 }
 
+// Whoever calls a function that is held back, the house is quiet meanwhile: it only waits for its time.
+func TestFlushDoesNotWaitForFaults(t *testing.T) {
+	is := is.New(t)
+	clock := emulatortest.NewClock()
+	done := make(chan string, 10)
+	em, _ := stack(t, sockets+`
+  Jobs: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs, VisibilityTimeout: 360}}
+  Worker: {Type: AWS::Serverless::Function, Properties: {Events: {Jobs: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn}}}}}
+`, handlers(make(chan string, 10)), func(cfg *emulator.Config) {
+		cfg.Clock = clock
+		work := function(func(context.Context, []byte) ([]byte, error) { done <- "done"; return []byte("{}"), nil })
+		cfg.Functions["Worker"], cfg.Functions["Default"] = work, work
+	})
+	ws := em.Dial("/live")
+	em.Fault(emulator.Fault{Step: emulator.FaultInvoke, Action: emulator.FaultDelay, Delay: time.Second})
+	queues, text := sqs.NewFromConfig(user(t, em)), "job"
+	_, err := queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(em.URL() + "/123456789012/jobs"), MessageBody: &text})
+	is.NoErr(err)
+	ws.Write([]byte("hello"))
+	awaitFault(t, em, "Worker")
+	awaitFault(t, em, "Default")
+	em.Flush()
+	is.Equal(len(done), 0)
+	clock.Advance(time.Second)
+	is.Equal(<-done+<-done, "donedone")
+	em.Flush()
+}
+
 // awaitFault returns when a fault has happened that says this.
 func awaitFault(t *testing.T, em *emulatortest.Emulator, text ...string) {
 	t.Helper()

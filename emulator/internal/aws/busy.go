@@ -25,6 +25,31 @@ func (c *Cloud) Quiet(ctx context.Context) error {
 	return nil
 }
 
+type pausing struct{}
+
+// Pause tells the cloud that an Invoke with this ctx waits for its time only, until it calls resume: Quiet does not wait for it. The timer
+// must be set before. A context that is not of an Invoke for a socket tells nobody.
+func Pause(ctx context.Context) (resume func()) {
+	w, ok := ctx.Value(pausing{}).(waiters)
+	if !ok {
+		return func() {}
+	}
+	for range w.n {
+		w.cloud.busy.end()
+	}
+	return func() {
+		for range w.n {
+			w.cloud.busy.begin()
+		}
+	}
+}
+
+// waiters are the goroutines that wait for an Invoke.
+type waiters struct {
+	cloud *Cloud
+	n     int
+}
+
 // busy counts what runs.
 type busy struct {
 	mu    sync.Mutex

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,8 +29,12 @@ func (c *Cloud) call(function string, limit time.Duration, e *proxyEvent, trace 
 	out := called{function: function}
 	began := c.clock.Now()
 	answered := make(chan called, 1)
+	atWork := 1
+	if e.RequestContext.EventType == eventMessage {
+		atWork = 2 // and the message's own
+	}
 	err := c.start(func() {
-		r, err := c.o.Invoke(c.running, function, runner.Request{Payload: encode(e), TraceID: trace})
+		r, err := c.o.Invoke(context.WithValue(c.running, pausing{}, waiters{c, atWork}), function, runner.Request{Payload: encode(e), TraceID: trace})
 		answered <- called{function: function, response: r, err: err}
 	})
 	if err != nil {

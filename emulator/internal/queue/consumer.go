@@ -257,7 +257,7 @@ func (c *consumer) handle(batch []Received) {
 	began := q.clock.Now()
 	var failed []string
 	err := guard(func() (err error) {
-		failed, err = c.Handle(q.handling, slices.Clone(batch))
+		failed, err = c.Handle(context.WithValue(q.handling, pausing{}, c), slices.Clone(batch))
 		return err
 	})
 	bad := make(map[string]bool, len(failed))
@@ -285,6 +285,26 @@ func (c *consumer) handle(batch []Received) {
 	v.tell()
 	q.noteFlush(c.line, now)
 	q.touch(c.line)
+}
+
+type pausing struct{}
+
+// Pause tells the queues that a Handle with this ctx waits for its time only, until it calls resume: Quiet does not wait for it. The timer
+// must be set before. A context that is not of a Handle tells nobody.
+func Pause(ctx context.Context) (resume func()) {
+	c, ok := ctx.Value(pausing{}).(*consumer)
+	if !ok {
+		return func() {}
+	}
+	c.busier(-1)
+	return func() { c.busier(1) }
+}
+
+func (c *consumer) busier(by int) {
+	c.queues.mu.Lock()
+	defer c.queues.unlock()
+	c.running += by
+	c.queues.begun++
 }
 
 // guard makes an error of a panic: it costs the batch, not the house.
