@@ -13,7 +13,7 @@ import (
 
 func gather(run Source, o Options, v surveyed) *story {
 	r := &story{o: o, header: run.Header(), surveyed: v, events: make(map[string]*event)}
-	r.timeline = newTimeline(v.first, v.last)
+	r.timeline = newTimeline(v)
 	r.notes.limit, r.clock.limit, r.runs.limit = o.Events, maxClock, o.Events
 	r.frames = newFrames(o.Events)
 	r.sockets = newSockets(o.Events, v.first)

@@ -46,6 +46,7 @@ const (
 	maxNames      = 500      // of triggers and functions in the tables
 	maxLog        = 200      // lines of one invocation
 	maxLogLine    = 4 << 10  // bytes
+	maxGaps       = 12       // that the timeline draws short
 	maxClock      = 200      // moves of the clock
 	maxBad        = 20       // lines that cannot be used, that are told of
 )

@@ -311,6 +311,26 @@ func TestBigRunIsCutAndSaysSo(t *testing.T) {
 	is.True(strings.Contains(words(d.byID(t, "frames")), "frames are left out"))
 }
 
+func TestTimelineDrawsQuietTimesShort(t *testing.T) {
+	is := is.New(t)
+	r := &run{}
+	for _, at := range []time.Duration{0, time.Second, 2 * time.Second, 24 * time.Hour, 24*time.Hour + time.Second, 24*time.Hour + 2*time.Second} {
+		frame := &recording.Frame{Path: "/ws", Data: recording.Payload(at.String()), Sent: 1}
+		r.lines = append(r.lines, recording.Line{At: noon.Add(at), Frame: frame})
+	}
+	d := page(t, r, report.Options{})
+	timeline := d.byID(t, "timeline")
+	is.True(strings.Contains(words(timeline), "Drawn short, where nothing happened: 23 h 59 min at +2.00 s."))
+	var bars []string
+	for n := range timeline.Descendants() {
+		if n.Type == html.ElementNode && n.Data == "rect" {
+			bars = append(bars, words(n))
+		}
+	}
+	is.Equal(len(bars), 6) // each frame can be told from the others
+	is.True(strings.Contains(bars[5], "at +24 h 00 min"))
+}
+
 func TestPartOfARun(t *testing.T) {
 	is := is.New(t)
 	id := "00000002-0000-4000-8000-000000000002"

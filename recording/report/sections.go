@@ -167,7 +167,7 @@ func (r *story) writeSockets(p *page) {
 	}
 	p.put(`<section id="sockets" aria-labelledby="h-sockets"><h2 id="h-sockets">Sockets <span class="count">{}</span></h2>
 <table class="sockets"><thead><tr><th scope="col">Connection</th><th scope="col">Where</th><th scope="col" class="num">Opened</th><th scope="col" class="num">Open for</th><th scope="col" class="num">Frames</th><th scope="col">End</th><th scope="col" class="plot">Whole run: {}</th></tr></thead><tbody>
-`, r.shown(len(s.list), s.seen), duration(r.timeline.span))
+`, r.shown(len(s.list), s.seen), duration(r.last.Sub(r.first)))
 	for _, c := range s.list {
 		opened, end, class, state := r.when(c.opened), "open at the end", "socket", "calm"
 		until := c.closed

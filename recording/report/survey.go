@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"iter"
 	"slices"
@@ -20,6 +21,7 @@ const (
 type surveyed struct {
 	read        int // lines
 	first, last time.Time
+	gaps        []gap           // the longest times in which nothing happened, the longest first
 	chosen      map[string]bool // ids
 	invocations map[string]bool // ids, of those of Options.Only
 	failing     map[string]bool // ids of invocations of which a frame was not taken: whose events these are is said later
@@ -91,8 +93,24 @@ func (v *surveyed) spread(at time.Time) {
 		v.first = at
 	}
 	if at.After(v.last) {
+		v.gap(gap{from: v.last, long: at.Sub(v.last)})
 		v.last = at
 	}
+}
+
+// gap is a time in which nothing happened.
+type gap struct {
+	from time.Time
+	long time.Duration
+}
+
+func (v *surveyed) gap(g gap) {
+	if g.from.IsZero() || len(v.gaps) == maxGaps && g.long <= v.gaps[maxGaps-1].long {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(v.gaps, g, func(a, b gap) int { return cmp.Compare(b.long, a.long) })
+	v.gaps = slices.Insert(v.gaps, i, g)
+	v.gaps = v.gaps[:min(len(v.gaps), maxGaps)]
 }
 
 // kind of trouble that a line tells of.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -22,10 +23,12 @@ const (
 
 const buckets = 180
 
-// timeline counts what happened in each of so many parts of the run.
+// timeline counts what happened in each of so many parts of the run. Long times in which nothing happened are short on it: a clock that
+// is advanced by a day would leave nothing of what happened before and after.
 type timeline struct {
 	first  time.Time
-	span   time.Duration // at least a millisecond
+	span   time.Duration // as it is drawn; at least a millisecond
+	cuts   []cut         // in order
 	counts [lanes][buckets]int
 	totals [lanes]int
 	links  [buckets]*event // the first event that is shown
@@ -33,17 +36,61 @@ type timeline struct {
 	open   int
 }
 
-func newTimeline(first, last time.Time) *timeline {
-	return &timeline{first: first, span: max(last.Sub(first), time.Millisecond)}
+// cut is a gap that is drawn short.
+type cut struct {
+	gap
+	drawn time.Duration // how long it is drawn
+}
+
+func newTimeline(v surveyed) *timeline {
+	t := &timeline{first: v.first, span: max(v.last.Sub(v.first), time.Millisecond)}
+	for _, g := range v.gaps {
+		rest := t.span - g.long
+		if g.long < rest/2 || g.long < time.Second || rest <= 0 {
+			break
+		}
+		c := cut{g, rest / 20}
+		t.cuts = append(t.cuts, c)
+		t.span = rest + c.drawn
+	}
+	slices.SortFunc(t.cuts, func(a, b cut) int { return a.from.Compare(b.from) })
+	return t
+}
+
+// drawn is how far from the beginning a moment is drawn.
+func (t *timeline) drawn(at time.Time) time.Duration {
+	d := at.Sub(t.first)
+	for _, c := range t.cuts {
+		switch in := at.Sub(c.from); {
+		case in >= c.long:
+			d -= c.long - c.drawn
+		case in > 0:
+			d -= in - time.Duration(float64(in)/float64(c.long)*float64(c.drawn))
+		}
+	}
+	return d
+}
+
+// really is how far from the beginning that is which is drawn so far from it.
+func (t *timeline) really(drawn time.Duration) time.Duration {
+	for _, c := range t.cuts {
+		switch in := drawn - c.from.Sub(t.first); {
+		case in >= c.drawn:
+			drawn += c.long - c.drawn
+		case in > 0:
+			return drawn - in + time.Duration(float64(in)/float64(c.drawn)*float64(c.long))
+		}
+	}
+	return drawn
 }
 
 func (t *timeline) bucket(at time.Time) int {
-	return min(max(int(float64(at.Sub(t.first))/float64(t.span)*buckets), 0), buckets-1)
+	return min(max(int(float64(t.drawn(at))/float64(t.span)*buckets), 0), buckets-1)
 }
 
 // percent is where a moment is on the axis.
 func (t *timeline) percent(at time.Time) float64 {
-	return min(max(float64(at.Sub(t.first))/float64(t.span)*100, 0), 100)
+	return min(max(float64(t.drawn(at))/float64(t.span)*100, 0), 100)
 }
 
 func (t *timeline) count(l lane, at time.Time) {
@@ -78,9 +125,16 @@ func (r *story) writeTimeline(p *page) {
 	t.fill(buckets - 1)
 	each := duration(t.span / buckets)
 	p.put(`<section id="timeline" aria-labelledby="h-timeline"><h2 id="h-timeline">Timeline</h2>
-<p class="lead">Each bar is {} of the run; a row's highest bar is its largest number.</p>
+<p class="lead">Each bar is {} of the run; a row's highest bar is its largest number.`, each)
+	for i, c := range t.cuts {
+		if i == 0 {
+			p.put(` Drawn short, where nothing happened:`)
+		}
+		p.put(` {} at +{}.`, duration(c.long), duration(c.from.Sub(t.first)))
+	}
+	p.put(`</p>
 <div class="timeline">
-`, each)
+`)
 	for _, l := range []struct {
 		lane
 		name, class, unit string
@@ -123,7 +177,7 @@ func (r *story) writeTimeline(p *page) {
 				p.put(`<a href="{}" tabindex="-1">`, fragment(anchor(t.links[b].ID)))
 			}
 			p.put(`<rect x="{}%" y="{}" width="{}%" height="{}"><title>{}</title></rect>`, 100*float64(from)/buckets, 32-h, 100*wide/buckets, h,
-				fmt.Sprintf("%s %s at +%s", number(n), l.unit, duration(t.span*time.Duration(from)/buckets)))
+				fmt.Sprintf("%s %s at +%s", number(n), l.unit, duration(t.really(t.span*time.Duration(from)/buckets))))
 			if link {
 				p.put(`</a>`)
 			}
@@ -157,7 +211,11 @@ func (r *story) axis(p *page) {
 		case x > 97:
 			anchor = "end"
 		}
-		p.put(`<line x1="{}%" x2="{}%" y1="0" y2="5"/><text x="{}%" y="17" text-anchor="{}">+{}</text>`, x, x, x, markup(anchor), duration(at))
+		p.put(`<line x1="{}%" x2="{}%" y1="0" y2="5"/><text x="{}%" y="17" text-anchor="{}">+{}</text>`, x, x, x, markup(anchor), duration(t.really(at)))
+	}
+	for _, c := range t.cuts {
+		x := t.percent(c.from.Add(c.long / 2))
+		p.put(`<line class="cut" x1="{}%" x2="{}%" y1="-4" y2="4"/>`, x, x)
 	}
 	for _, c := range r.clock.kept() {
 		x := t.percent(c.at)

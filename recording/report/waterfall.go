@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,9 +65,21 @@ func (e *event) rows() []row {
 		}
 		out = append(out, r)
 	}
-	slices.SortStableFunc(out, func(a, b row) int { return a.from.Compare(b.from) })
+	// A batch waits from the moment of publishing on, so a match is noted later than the waiting that it causes.
+	slices.SortStableFunc(out, func(a, b row) int { return cmp.Or(a.stage()-b.stage(), a.from.Compare(b.from)) })
 	e.waits(out)
 	return out
+}
+
+// stage is what comes first, whatever the clock says.
+func (r row) stage() int {
+	switch r.class {
+	case "event":
+		return 0
+	case "matched":
+		return 1
+	}
+	return 2
 }
 
 // waits gives steps that tell of an open batch their length: until the trigger goes on.
