@@ -54,6 +54,7 @@ func (e *Emulator) append(ctx context.Context, rs ...events.Record) (uint64, err
 	}
 	// A client that hangs up now must not leave the question open whether its push happened.
 	ctx = context.WithoutCancel(ctx)
+	e.clients.await(ctx, e.journal)
 	seq, err := e.journal.Append(ctx, journal.Changes, data...)
 	if err != nil {
 		return 0, fmt.Errorf("publish: %w", err)
@@ -113,7 +114,7 @@ func (e *Emulator) emit(ctx context.Context, records [][]events.Change) ([]strin
 type recent struct {
 	mu      sync.Mutex
 	records map[*byte]events.Record
-	order   [256]*byte // a ring of the keys
+	order   [1024]*byte // a ring of the keys
 	next    int
 }
 
