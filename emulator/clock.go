@@ -80,11 +80,24 @@ func (e *Emulator) move(ctx context.Context, move func(clock.Movable, func(conte
 		return fmt.Errorf("clock: advance: %w", ErrClock)
 	}
 	var from time.Time
-	patience := hang
+	settle := e.settler()
 	err := move(c, func(ctx context.Context) error {
 		if from.IsZero() {
 			from = c.Now()
 		}
+		return settle(ctx)
+	})
+	if !from.IsZero() {
+		now := c.Now()
+		e.noteClock(now, recording.Clock{What: "advance", By: now.Sub(from)})
+	}
+	return err
+}
+
+// settler returns what waits for a quiet house while one caller moves the clock, but not for ever: see hang.
+func (e *Emulator) settler() func(context.Context) error {
+	patience := hang
+	return func(ctx context.Context) error {
 		limited, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		err := e.quiet(limited)
@@ -99,12 +112,7 @@ func (e *Emulator) move(ctx context.Context, move func(clock.Movable, func(conte
 			return nil
 		}
 		return err
-	})
-	if !from.IsZero() {
-		now := c.Now()
-		e.noteClock(now, recording.Clock{What: "advance", By: now.Sub(from)})
 	}
-	return err
 }
 
 // Freeze stops the house's clock: nothing falls due until it is moved on or resumes. Functions in processes have the machine's clock and

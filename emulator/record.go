@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/journal"
@@ -54,6 +56,36 @@ func (e *Emulator) Export(ctx context.Context, w io.Writer, o ExportOptions) err
 		return fmt.Errorf("export: %w", err)
 	}
 	return nil
+}
+
+// Follow yields what is written to the history from the call on, as lines, until ctx or the house ends; then it yields no error. Kinds are
+// those of recording.Line.Kind; none: all.
+func (e *Emulator) Follow(ctx context.Context, kinds ...string) (iter.Seq2[recording.Line, error], error) {
+	topics, err := topicsOf(strings.Join(kinds, ","))
+	if err != nil {
+		return nil, fmt.Errorf("follow: %w", err)
+	}
+	if err := e.journal.Sync(ctx); err != nil {
+		return nil, fmt.Errorf("follow: %w", err)
+	}
+	_, last, err := e.journal.Bounds(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("follow: %w", err)
+	}
+	return func(yield func(recording.Line, error) bool) {
+		for entry, err := range e.journal.Follow(ctx, last+1, topics...) {
+			if ctx.Err() != nil || errors.Is(err, journal.ErrClosed) {
+				return
+			}
+			var line recording.Line
+			if err == nil {
+				line, err = journalLine(entry)
+			}
+			if !yield(line, err) {
+				return
+			}
+		}
+	}, nil
 }
 
 // recorder writes entries of the journal as lines.

@@ -60,7 +60,7 @@ type ReplaySummary struct {
 // came), and returns when the house is quiet. The same recording gives the same events. After an error the summary tells what was
 // published.
 func (e *Emulator) Replay(ctx context.Context, lines iter.Seq2[recording.Line, error], o ReplayOptions) (ReplaySummary, error) {
-	r := replay{emulator: e, options: o, began: time.Now(), start: e.clock.Now(), before: e.tally.read()}
+	r := replay{emulator: e, options: o, began: time.Now(), start: e.clock.Now(), before: e.tally.read(), settle: e.settler()}
 	err := r.run(ctx, lines)
 	s := r.summary
 	s.Duration = time.Since(r.began)
@@ -73,19 +73,15 @@ func (e *Emulator) Replay(ctx context.Context, lines iter.Seq2[recording.Line, e
 	return s, nil
 }
 
-// movable is a clock that can be moved on.
-type movable interface {
-	clock.Clock
-	Next() (time.Time, bool)
-	AdvanceTo(ctx context.Context, t time.Time, settle func(context.Context) error) error
-}
-
 type replay struct {
 	emulator *Emulator
 	options  ReplayOptions
 	summary  ReplaySummary
 	began    time.Time // by the machine's clock
 	before   tallied
+
+	settle  func(context.Context) error // returns when nothing moves in the house; what hangs is not waited for again and again
+	other   bool                        // Options.Other has had its line, and nobody has waited since for what came of it
 
 	start   time.Time       // of the house's clock, at the first line
 	first   time.Time       // recorded time of the first line
@@ -97,7 +93,7 @@ type replay struct {
 func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]) error {
 	e := r.emulator
 	if r.options.Virtual {
-		if _, ok := e.clock.(movable); !ok {
+		if _, ok := e.clock.(clock.Movable); !ok {
 			return errors.New("the house's clock cannot be moved")
 		}
 		if c, ok := e.clock.(*clock.Warp); ok && !c.State().Frozen { // else it would run on between the lines
@@ -105,7 +101,9 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 			defer c.Resume()
 			r.start = c.Now()
 		}
-		r.quantum = e.plainWindow()
+		if r.options.Other == nil && !r.options.Eager { // else what becomes of it is looked at, and when
+			r.quantum = e.plainWindow()
+		}
 	}
 	if err := e.known.load(ctx, e.journal); err != nil {
 		return err
@@ -135,6 +133,12 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 			if err != nil {
 				return err
 			}
+			if r.other {
+				if err := r.settle(ctx); err != nil {
+					return err
+				}
+				r.other = false
+			}
 			if err := r.publish(ctx, *line.Record, at); err != nil {
 				return err
 			}
@@ -151,12 +155,13 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 			if err := r.write(ctx); err != nil {
 				return err
 			}
-			if err := e.settleAll(ctx); err != nil {
+			if err := r.settle(ctx); err != nil {
 				return err
 			}
 			if err := r.options.Other(ctx, line); err != nil {
 				return err
 			}
+			r.other = true
 		}
 		asked = time.Now()
 	}
@@ -164,7 +169,10 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 		return err
 	}
 	if r.options.Virtual {
-		return e.settleAll(ctx)
+		if err := r.settle(ctx); err != nil {
+			return err
+		}
+		return e.journal.Sync(ctx)
 	}
 	return e.Flush(ctx)
 }
@@ -229,24 +237,31 @@ func (r *replay) linger(ctx context.Context, gap time.Duration) error {
 // that what was just published will set. Where there are triggers that broadcast and nothing else, that is not before their shortest
 // cutoff, so that a dense recording need not settle for every line.
 func (r *replay) move(ctx context.Context, to time.Time) error {
-	e := r.emulator
-	clock := e.clock.(movable)
 	if r.quantum > 0 && to.Before(r.settled.Add(r.quantum)) {
-		if next, ok := clock.Next(); !ok || next.After(to) {
-			return clock.AdvanceTo(ctx, to, nil) // what is gathered is written later than it happened, and says when that was
+		if next, ok := r.emulator.clock.(clock.Movable).Next(); !ok || next.After(to) {
+			return r.advance(ctx, to, nil) // what is gathered is written later than it happened, and says when that was
 		}
 	}
 	if err := r.write(ctx); err != nil {
 		return err
 	}
-	if err := e.settleAll(ctx); err != nil {
+	if err := r.settle(ctx); err != nil {
 		return err
 	}
-	if err := clock.AdvanceTo(ctx, to, e.settleAll); err != nil {
+	if err := r.advance(ctx, to, r.settle); err != nil {
 		return err
 	}
 	r.settled = to
 	return nil
+}
+
+// advance moves the clock, unless somebody else has moved it further meanwhile.
+func (r *replay) advance(ctx context.Context, to time.Time, settle func(context.Context) error) error {
+	err := r.emulator.clock.(clock.Movable).AdvanceTo(ctx, to, settle)
+	if errors.Is(err, clock.ErrPast) {
+		return nil
+	}
+	return err
 }
 
 // plainWindow is the shortest cutoff of triggers that all broadcast; 0 when there is anything else that waits for its time.
@@ -410,6 +425,3 @@ func (t *tally) step(s events.Step) {
 		t.lost.Add(1)
 	}
 }
-
-// settleAll returns when nothing moves in the house.
-func (e *Emulator) settleAll(ctx context.Context) error { return e.Flush(ctx) }

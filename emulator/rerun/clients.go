@@ -3,7 +3,9 @@ package rerun
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/coder/websocket"
@@ -17,18 +19,30 @@ import (
 type clients struct {
 	emulator *emulator.Emulator
 	options  Options
+	news     *news
 	http     *http.Client
-	bases    map[string]string // URLs, by gateway
-	open     map[string]*websocket.Conn
+	open     map[string]*client // by the recording's name
 	refused  map[string]bool
 	reading  sync.WaitGroup
 }
 
-func newClients(em *emulator.Emulator, o Options) *clients {
-	return &clients{
-		emulator: em, options: o, open: map[string]*websocket.Conn{}, refused: map[string]bool{}, bases: map[string]string{},
-		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+type client struct {
+	conn *websocket.Conn
+	id   string // as this house calls it
+}
+
+func newClients(em *emulator.Emulator, o Options) (*clients, error) {
+	n, err := follow(em)
+	if err != nil {
+		return nil, err
 	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	if o.Dial != nil {
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return o.Dial(ctx) }
+	}
+	return &clients{
+		emulator: em, options: o, news: n, open: map[string]*client{}, refused: map[string]bool{}, http: &http.Client{Transport: transport},
+	}, nil
 }
 
 // line does what a client did. It returns when the house has taken notice.
@@ -36,8 +50,8 @@ func (c *clients) line(ctx context.Context, l recording.Line) error {
 	switch {
 	case l.Socket != nil && l.Socket.What == recording.Opened:
 		return c.dial(ctx, *l.Socket)
-	case l.Socket != nil && l.Socket.By == "client":
-		return c.hangUp(*l.Socket)
+	case l.Socket != nil:
+		return c.hangUp(ctx, *l.Socket)
 	case l.Frame != nil && l.Frame.In:
 		return c.say(ctx, *l.Frame)
 	}
@@ -46,10 +60,8 @@ func (c *clients) line(ctx context.Context, l recording.Line) error {
 
 func (c *clients) dial(ctx context.Context, s recording.Socket) error {
 	base := "ws://" + c.emulator.Addr() + "/gw/" + s.Gateway
-	for _, api := range c.emulator.APIs() {
-		if api.ID == s.Gateway {
-			base = "ws://" + c.emulator.Addr() + "/" + s.Gateway
-		}
+	if slices.ContainsFunc(c.emulator.APIs(), func(api emulator.APIInfo) bool { return api.ID == s.Gateway }) {
+		base = "ws://" + c.emulator.Addr() + "/" + s.Gateway
 	}
 	header := http.Header{}
 	for _, more := range []map[string][]string{s.Header, c.options.Header} {
@@ -77,7 +89,12 @@ func (c *clients) dial(ctx context.Context, s recording.Socket) error {
 		return nil
 	}
 	conn.SetReadLimit(-1)
-	c.open[s.Connection] = conn
+	id, err := c.news.newcomer(limit, s.Gateway, s.URL)
+	if err != nil {
+		_ = conn.CloseNow()
+		return fmt.Errorf("socket %s of %s%s: it was let in and is not on record: %w", s.Connection, s.Gateway, s.URL, err)
+	}
+	c.open[s.Connection] = &client{conn: conn, id: id}
 	c.reading.Go(func() {
 		for {
 			if _, _, err := conn.Read(context.Background()); err != nil {
@@ -89,24 +106,37 @@ func (c *clients) dial(ctx context.Context, s recording.Socket) error {
 	return nil
 }
 
-func (c *clients) hangUp(s recording.Socket) error {
-	conn := c.open[s.Connection]
-	if conn == nil {
-		return nil // it was refused
+// hangUp closes a socket that its client closed. One that somebody else closed is theirs to close again.
+func (c *clients) hangUp(ctx context.Context, s recording.Socket) error {
+	k := c.open[s.Connection]
+	if k == nil {
+		delete(c.refused, s.Connection)
+		return nil
+	}
+	if s.By != "client" {
+		if c.news.isGone(k.id) {
+			delete(c.open, s.Connection)
+		}
+		return nil
 	}
 	delete(c.open, s.Connection)
 	switch s.Code {
 	case 1005, 1006, 1015: // these are not sent
-		_ = conn.CloseNow()
+		_ = k.conn.CloseNow()
 	default:
-		_ = conn.Close(websocket.StatusCode(s.Code), s.Reason)
+		_ = k.conn.Close(websocket.StatusCode(s.Code), s.Reason)
+	}
+	limit, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := c.news.gone(limit, k.id); err != nil {
+		return fmt.Errorf("socket %s of %s: it was closed and that is not on record: %w", s.Connection, s.Gateway, err)
 	}
 	return nil
 }
 
 func (c *clients) say(ctx context.Context, f recording.Frame) error {
-	conn := c.open[f.Connection]
-	if conn == nil {
+	k := c.open[f.Connection]
+	if k == nil {
 		if !c.refused[f.Connection] {
 			c.options.Notice(fmt.Sprintf("a message of socket %s is left out: the recording does not tell how the socket was opened", f.Connection))
 			c.refused[f.Connection] = true
@@ -119,9 +149,9 @@ func (c *clients) say(ctx context.Context, f recording.Frame) error {
 	}
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := conn.Write(limit, kind, f.Data)
+	err := k.conn.Write(limit, kind, f.Data)
 	if err == nil {
-		err = conn.Ping(limit) // a socket is read in order: what answers has taken the message
+		err = k.conn.Ping(limit) // a socket is read in order: what answers has taken the message
 	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -131,9 +161,10 @@ func (c *clients) say(ctx context.Context, f recording.Frame) error {
 
 // wait returns when no client is left; the house has closed.
 func (c *clients) wait() {
-	for _, conn := range c.open {
-		_ = conn.CloseNow()
+	for _, k := range c.open {
+		_ = k.conn.CloseNow()
 	}
 	c.reading.Wait()
+	c.news.following.Wait()
 	c.http.CloseIdleConnections()
 }

@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net"
 	"time"
 
 	"github.com/regcast/regcast/emulator"
-	"github.com/regcast/regcast/events"
 	"github.com/regcast/regcast/recording"
 )
 
@@ -31,6 +31,8 @@ type Options struct {
 	Header map[string][]string
 	// Speed is how many recorded seconds pass in a second of the machine, for somebody who looks on. 0: as fast as it goes.
 	Speed float64
+	// Dial opens connections to cfg.Listener, if that is not one of the network. Nil: TCP.
+	Dial func(context.Context) (net.Conn, error)
 	// Progress hears of each record.
 	Progress func(emulator.ReplayProgress)
 	// Notice gets what a person should know, such as a socket that was let in then and not now.
@@ -48,13 +50,14 @@ func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emu
 	if o.Notice == nil {
 		o.Notice = func(string) {}
 	}
-	next, stop := iter.Pull2(run.Lines())
+	in := inputs{lines: run.Lines()}
+	next, stop := iter.Pull2(in.all)
 	defer stop()
-	first, firstErr, ok := next()
-	if firstErr != nil {
-		return s, fmt.Errorf("rerun: %w", firstErr)
+	first, err, _ := next() // there is an end at least
+	if err != nil {
+		return s, fmt.Errorf("rerun: %w", err)
 	}
-	if !ok {
+	if first.At.IsZero() {
 		return s, errors.New("rerun: the recording has no lines")
 	}
 	cfg.Start, cfg.Frozen, cfg.Record = first.At, true, o.Out
@@ -64,38 +67,32 @@ func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emu
 	}
 	served := make(chan error, 1)
 	go func() { served <- em.Serve(context.Background()) }()
-	clients := newClients(em, o)
+	wait := func() {}
 	defer func() {
 		limit, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		err = errors.Join(err, em.Close(limit), <-served)
-		clients.wait()
+		wait()
 	}()
+	clients, err := newClients(em, o)
+	if err != nil {
+		return s, fmt.Errorf("rerun: %w", err)
+	}
+	wait = clients.wait
 	if o.Started != nil {
 		if err := o.Started(em); err != nil {
 			return s, fmt.Errorf("rerun: %w", err)
 		}
 	}
-	closing := false
 	lines := func(yield func(recording.Line, error) bool) {
-		for line, err := first, error(nil); ; {
-			if closing = line.Step != nil && line.Step.What == events.StepClosing; closing {
-				yield(recording.Line{At: line.At, End: &recording.End{}}, nil)
-				return
-			}
-			if !yield(line, err) {
-				return
-			}
-			var ok bool
-			if line, err, ok = next(); !ok {
-				return
-			}
+		for line, err, ok := first, error(nil), true; ok && yield(line, err); {
+			line, err, ok = next()
 		}
 	}
 	if s, err = em.Replay(ctx, lines, emulator.ReplayOptions{Virtual: true, Speed: o.Speed, Progress: o.Progress, Other: clients.line}); err != nil {
 		return s, fmt.Errorf("rerun: %w", err)
 	}
-	if !closing { // the recording does not tell what the end of the house brought, so the new one does not either
+	if !in.closing { // the recording does not tell what the end of the house brought, so the new one does not either
 		err = em.EndRecord()
 	}
 	return s, err
