@@ -15,7 +15,7 @@ import (
 // emitLimit bounds the body of POST /_regcast/events, in bytes.
 const emitLimit = 64 << 20
 
-// quietLimit bounds GET /_regcast/quiet.
+// quietLimit bounds GET /_regcast/quiet where the request does not.
 const quietLimit = 30 * time.Second
 
 // api is regcast's own HTTP API. The command line and the console are its clients and know nothing else.
@@ -174,13 +174,22 @@ func (e *Emulator) getJournal(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// getQuiet answers when nothing is in flight, so that a test in any language needs no sleep.
+// getQuiet answers when nothing is in flight, so that a test in any language needs no sleep; timeout=5s says how long it waits.
 func (e *Emulator) getQuiet(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), quietLimit)
+	limit := quietLimit
+	if s := r.URL.Query().Get("timeout"); s != "" {
+		d, err := time.ParseDuration(s)
+		if err != nil || d <= 0 {
+			answerError(w, http.StatusBadRequest, fmt.Errorf("timeout: got %q, want a duration such as 5s", s))
+			return
+		}
+		limit = d
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
 	if err := e.Flush(ctx); err != nil {
 		answerError(w, http.StatusServiceUnavailable, fmt.Errorf(
-			"not quiet after %s; a client that does not read, or a target that hangs? see /_regcast/connections and /_regcast/triggers: %w", quietLimit, err))
+			"not quiet after %s; a client that does not read, or a target that hangs? see /_regcast/connections and /_regcast/triggers: %w", limit, err))
 		return
 	}
 	answer(w, http.StatusOK, map[string]string{"status": "quiet"})

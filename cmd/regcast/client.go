@@ -44,6 +44,14 @@ func findClient(flag string, env environment) (client, error) {
 	return client{strings.TrimRight(base, "/")}, nil
 }
 
+// refusal is an answer other than 2xx, in the emulator's words.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r refusal) Error() string { return r.text }
+
 // do sends a request and returns the answer with its body open. Answers other than 2xx are errors in the emulator's words.
 func (c client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
@@ -73,7 +81,7 @@ func (c client) send(req *http.Request) (*http.Response, error) {
 	if json.Unmarshal(text, &told) != nil || told.Error == "" {
 		return nil, fmt.Errorf("%s answered %s: is it a regcast?", req.URL, res.Status)
 	}
-	return nil, errors.New(told.Error)
+	return nil, refusal{res.StatusCode, told.Error}
 }
 
 // Windows has its own numbers, which the syscall package of other systems has no names for.

@@ -21,7 +21,7 @@ const (
 	exitTimeout = 3
 )
 
-const exitCodes = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 timed out (listen). exec returns the exit code of its command."
+const exitCodes = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 timed out (listen, quiet). exec returns the exit code of its command."
 
 // exitError carries the exit code of an error that is not plain failure. A nil error means that all is said already.
 type exitError struct {
@@ -101,7 +101,7 @@ a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no a
 	root.AddCommand(
 		newUp(env), newExec(env), newListen(env), newEmit(env),
 		newTrace(env), newExplain(env), newDiff(), newJournal(env),
-		newRecord(env), newReplay(env), newReport(env), newInspect(env), newCapture(), newFault(env),
+		newRecord(env), newReplay(env), newReport(env), newInspect(env), newCapture(), newFault(env), newClock(env), newQuiet(env),
 		newCA(env), newYC(env), newVersion(),
 	)
 	for _, c := range append(root.Commands(), root) {

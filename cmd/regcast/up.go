@@ -35,6 +35,7 @@ type upFlags struct {
 	faults         []string
 	createImageTag string
 	indexChildren  string
+	frozen         bool
 	verbose        bool
 	functions      functionFlags
 }
@@ -49,6 +50,7 @@ func (f *upFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.indexChildren, "index-children", "events", "images pushed without a tag, as children of an index are: `events|silent`")
 	flags.StringVar(&f.record, "record", "", "record everything that happens to `FILE`; one that ends with .zst is compressed (regcast replay, diff, explain and report read it)")
 	faultsFlag(flags, &f.faults)
+	flags.BoolVar(&f.frozen, "frozen", false, "begin with a clock that stands still (see regcast clock)")
 	f.functions.add(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log more, to standard error")
 }
@@ -60,7 +62,7 @@ func (f *upFlags) config(stderr io.Writer) (emulator.Config, error) {
 		level = slog.LevelDebug
 	}
 	cfg := emulator.Config{
-		Addr: f.addr, Data: f.data, AllowOrigins: f.origins, Version: version(),
+		Addr: f.addr, Data: f.data, AllowOrigins: f.origins, Version: version(), Frozen: f.frozen,
 		Logger: newLogger(stderr, level),
 	}
 	var err error
