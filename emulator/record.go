@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -262,6 +263,12 @@ func configurationOf(cfg Config) recording.Configuration {
 	}
 	for _, o := range cfg.Containers {
 		c.Containers = append(c.Containers, recording.Container{ID: o.ID, URL: o.URL})
+	}
+	for _, f := range cfg.Faults {
+		f.Seed = cmp.Or(f.Seed, cfg.FaultSeed)
+		if data, err := json.Marshal(f); err == nil { // a fault is plain values
+			c.Faults = append(c.Faults, data)
+		}
 	}
 	return c
 }

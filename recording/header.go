@@ -45,6 +45,8 @@ type Configuration struct {
 	StrictAuth       bool            `json:"strict_auth,omitempty"`
 	LazyTTL          bool            `json:"lazy_ttl,omitempty"`
 	FragmentFrames   bool            `json:"fragment_frames,omitempty"`
+	// Faults are what went wrong on purpose from the start, each as POST /_regcast/faults takes it.
+	Faults []json.RawMessage `json:"faults,omitempty"`
 }
 
 // File is a file with its path as it was given.

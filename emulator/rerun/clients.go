@@ -95,6 +95,7 @@ func (c *clients) dial(ctx context.Context, s recording.Socket) error {
 		return fmt.Errorf("socket %s of %s%s: it was let in and is not on record: %w", s.Connection, s.Gateway, s.URL, err)
 	}
 	c.open[s.Connection] = &client{conn: conn, id: id}
+	c.options.Opened(s.Connection, id)
 	c.reading.Go(func() {
 		for {
 			if _, _, err := conn.Read(context.Background()); err != nil {

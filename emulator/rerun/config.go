@@ -1,6 +1,7 @@
 package rerun
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/regcast/regcast/emulator"
@@ -43,6 +44,14 @@ func Config(c recording.Configuration, read func(name string) ([]byte, error)) (
 	}
 	for _, o := range c.Containers {
 		cfg.Containers = append(cfg.Containers, emulator.Container{ID: o.ID, URL: o.URL})
+	}
+	for i, data := range c.Faults {
+		var f emulator.Fault
+		if err := json.Unmarshal(data, &f); err != nil {
+			notices = append(notices, fmt.Sprintf("fault %d of the recording is left out: %v", i+1, err))
+			continue
+		}
+		cfg.Faults = append(cfg.Faults, f)
 	}
 	return cfg, notices
 }

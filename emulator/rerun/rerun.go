@@ -37,6 +37,11 @@ type Options struct {
 	Progress func(emulator.ReplayProgress)
 	// Notice gets what a person should know, such as a socket that was let in then and not now.
 	Notice func(string)
+	// Linger is how long the house's clock runs on after the recording's last line, with its sockets open: what is tried again gets its
+	// turns. The new recording has it.
+	Linger time.Duration
+	// Opened hears of each socket that is let in: its connection in the recording, and in this house.
+	Opened func(recorded, now string)
 	// Started is called with the emulator before anything happens in it.
 	Started func(*emulator.Emulator) error
 }
@@ -49,6 +54,9 @@ const patience = 30 * time.Second
 func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emulator.ReplaySummary, err error) {
 	if o.Notice == nil {
 		o.Notice = func(string) {}
+	}
+	if o.Opened == nil {
+		o.Opened = func(string, string) {}
 	}
 	in := inputs{lines: run.Lines()}
 	next, stop := iter.Pull2(in.all)
@@ -91,6 +99,11 @@ func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emu
 	}
 	if s, err = em.Replay(ctx, lines, emulator.ReplayOptions{Virtual: true, Speed: o.Speed, Progress: o.Progress, Other: clients.line}); err != nil {
 		return s, fmt.Errorf("rerun: %w", err)
+	}
+	if o.Linger > 0 {
+		if err := em.Advance(ctx, o.Linger); err != nil {
+			return s, fmt.Errorf("rerun: %w", err)
+		}
 	}
 	if !in.closing { // the recording does not tell what the end of the house brought, so the new one does not either
 		err = em.EndRecord()

@@ -8,6 +8,8 @@ type Site struct {
 	N      int      `json:"n"` // of all passages of the step; from 1
 	Who    string   `json:"who,omitempty"`
 	Events []string `json:"events,omitempty"`
+	// Connection is the one that a message, a request or an opening is about.
+	Connection string `json:"connection,omitempty"`
 }
 
 // Observe has the room count what passes, also where there is no fault; it begins anew. The first 100,000 passages are remembered as sites.
@@ -43,6 +45,6 @@ func (r *Room) observe(p *Point) {
 	}
 	r.counts[p.Step]++
 	if len(r.sites) < mostSites {
-		r.sites = append(r.sites, Site{Step: p.Step, N: r.counts[p.Step], Who: p.who(), Events: p.ids()})
+		r.sites = append(r.sites, Site{Step: p.Step, N: r.counts[p.Step], Who: p.who(), Events: p.ids(), Connection: p.Connection})
 	}
 }

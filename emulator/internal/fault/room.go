@@ -333,10 +333,13 @@ func (h Hit) step(p *Point) events.Step {
 		Registry: "a request to the registry", Publish: "a record on its way to the triggers", Match: "an event for " + p.who(),
 		Invoke: "a call of " + p.who(), API: p.who(), Send: "a message for " + p.who(), Connection: "the connection " + p.who(),
 	}[p.Step]
+	data := map[string]any{"fault": h.ID, "step": h.Step, "action": h.Action, "occurrence": h.N}
+	if p.Connection != "" {
+		data["connection"] = p.Connection
+	}
 	return events.Step{
 		At: h.Came, Events: p.ids(), Room: "fault", What: events.StepFault, Who: h.ID,
-		Text: fmt.Sprintf("%s, number %d: %s", what, h.N, h.What()),
-		Data: map[string]any{"fault": h.ID, "step": h.Step, "action": h.Action, "occurrence": h.N},
+		Text: fmt.Sprintf("%s, number %d: %s", what, h.N, h.What()), Data: data,
 	}
 }
 
