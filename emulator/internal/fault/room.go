@@ -8,7 +8,6 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -195,49 +194,6 @@ func bit(s Step) uint32 {
 // On says whether At has anything to say at a step. It costs next to nothing, so that nobody need make a Point for nothing.
 func (r *Room) On(s Step) bool { return r != nil && r.asked.Load()&bit(s) != 0 }
 
-// Name is what somebody is called: by id and by name.
-type Name struct{ ID, Name string }
-
-// Point is something that passes a step.
-type Point struct {
-	Step       Step
-	Trigger    Name
-	Function   Name
-	Gateway    string
-	Path       string
-	Connection string
-	API        string
-	Events     []events.Event // what it is about, as far as that is known: of some only the ID is
-}
-
-// who names for people and for Site what passes.
-func (p *Point) who() string {
-	switch p.Step {
-	case Match:
-		return cmp.Or(p.Trigger.Name, p.Trigger.ID)
-	case Invoke:
-		return cmp.Or(p.Function.ID, p.Function.Name)
-	case API, Registry:
-		return p.API
-	case Send, Connection:
-		if p.Connection != "" {
-			return p.Gateway + p.Path + " " + p.Connection
-		}
-		return p.Gateway + p.Path
-	}
-	return ""
-}
-
-func (p *Point) ids() []string {
-	var ids []string
-	for _, e := range p.Events {
-		if e.ID != "" {
-			ids = append(ids, e.ID)
-		}
-	}
-	return ids
-}
-
 // Hit is what is to be done at a passage. The zero value is: nothing.
 type Hit struct {
 	Fault           // zero: nothing goes wrong here
@@ -290,42 +246,6 @@ func (a *active) choose() bool {
 		return false
 	}
 	return a.Share == 0 || a.dice.Float64() < a.Share
-}
-
-func (a *active) isFor(p *Point) bool {
-	if a.Step != p.Step || a.Code == "410" && p.Step == API && !strings.HasPrefix(p.API, "connections.") {
-		return false // only a connection is ever gone
-	}
-	named := func(pattern string, n Name) bool {
-		return pattern == "" || fits(pattern, n.ID) || fits(pattern, n.Name)
-	}
-	is := func(pattern, s string) bool { return pattern == "" || s != "" && fits(pattern, s) }
-	if !named(a.Trigger, p.Trigger) || !named(a.Function, p.Function) || !is(a.Gateway, p.Gateway) || !is(a.Path, p.Path) ||
-		!is(a.Connection, p.Connection) || !is(a.API, p.API) {
-		return false
-	}
-	if a.Event == "" && a.Type == "" && a.Repository == "" {
-		return true
-	}
-	return slices.ContainsFunc(p.Events, func(e events.Event) bool {
-		return is(a.Event, e.ID) && is(a.Repository, e.Change.Repository) && (is(a.Type, e.Type) || is(a.Type, short(e.Type)))
-	})
-}
-
-// short is the end of a type in the words of `regcast emit`: CreateImageTag is create-image-tag.
-func short(kind string) string {
-	kind = kind[strings.LastIndexByte(kind, '.')+1:]
-	var b strings.Builder
-	for i, c := range kind {
-		if 'A' <= c && c <= 'Z' {
-			if i > 0 {
-				b.WriteByte('-')
-			}
-			c += 'a' - 'A'
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
 }
 
 func (h Hit) step(p *Point) events.Step {
