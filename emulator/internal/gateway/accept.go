@@ -66,9 +66,7 @@ func (g *Gateway) Accept(w http.ResponseWriter, r *http.Request, s Socket) error
 		ID: s.ID, Path: s.Path, SourceIP: host(r.RemoteAddr), UserAgent: r.UserAgent(), Subprotocol: s.Subprotocol, ConnectedAt: since,
 	}}
 	c.active.Store(now.UnixNano())
-	var told <-chan struct{}
 	defer func() { // without the lock
-		await(told)
 		if opening.Opened != nil && c.wire != nil {
 			opening.Opened()
 		}
@@ -92,10 +90,11 @@ func (g *Gateway) Accept(w http.ResponseWriter, r *http.Request, s Socket) error
 	}
 	g.deadlines.set(c, c.info.ConnectedAt.Add(min(g.limits.Life, g.limits.Idle)))
 	start := g.attachWire(c, bare(nc))
-	told = c.tellOpened(r)
+	told := c.tellOpened(r)
 	if s.First != nil {
 		c.tellSent(*s.First, nil)
 	}
+	await(told) // with the lock: a pass that has to end first has begun without c
 	c.enqueue(entry{frames: hello, whole: true})
 	c.torn, c.stalled = opening.Torn, opening.Slow
 	start(early(rw.Reader))

@@ -104,12 +104,12 @@ func (c *conn) cast(frames []byte, pass uint32) (took bool) {
 
 // post is send for a message to this connection alone.
 func (c *conn) post(m Message) error {
-	err, told := c.postNow(m)
+	told, err := c.postNow(m)
 	await(told)
 	return err
 }
 
-func (c *conn) postNow(m Message) (err error, told <-chan struct{}) {
+func (c *conn) postNow(m Message) (told <-chan struct{}, err error) {
 	if len(m.Data) > c.g.limits.Message {
 		err = ErrTooBig
 	}
@@ -125,11 +125,11 @@ func (c *conn) postNow(m Message) (err error, told <-chan struct{}) {
 	if err == errTorn { // whoever sends does not know
 		told = c.tellSent(m, nil)
 		c.tear(frames)
-		return nil, told
+		return told, nil
 	}
 	told = c.tellSent(m, err)
 	c.settle(err, frames)
-	return err, told
+	return told, err
 }
 
 // push queues an entry. After an error the caller must call settle.
@@ -209,8 +209,8 @@ func (c *conn) shortened() {
 }
 
 // close ends an open connection from our side: it queues the close frame and gives the peer time to answer.
-func (c *conn) close(code int, reason string, cause Cause, by Party) {
-	c.part(code, reason, by)
+func (c *conn) close(code int, reason string, cause Cause, by Party) (told <-chan struct{}) {
+	told = c.part(code, reason, by)
 	if news := c.g.options.Closed; news != nil && cause != "" {
 		closed := Closed{Info: c.Info(), Cause: cause, Code: code, Reason: reason}
 		c.g.backlogs.add(1)
@@ -220,6 +220,16 @@ func (c *conn) close(code int, reason string, cause Cause, by Party) {
 		})
 	}
 	c.enqueue(entry{frames: closeFrame(code, reason)})
+	return told
+}
+
+func (c *conn) drop(code int, reason string, by Party) (told <-chan struct{}, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != open {
+		return nil, ErrGone
+	}
+	return c.close(code, reason, "", by), nil
 }
 
 // goAway is close with code 1001.
@@ -228,12 +238,12 @@ func (c *conn) goAway(why string, cause Cause) {
 }
 
 // part takes an open connection from its path and says what ended it.
-func (c *conn) part(code int, reason string, by Party) {
+func (c *conn) part(code int, reason string, by Party) (told <-chan struct{}) {
 	c.state, c.code, c.reason = closing, code, reason
 	c.g.leave(c)
 	c.until = c.g.clock.Now().Add(closeWait)
 	c.g.deadlines.set(c, c.until)
-	c.tellEnded(by)
+	return c.tellEnded(by)
 }
 
 // whenDrained does f when the queue is empty, which may be now.
@@ -373,11 +383,17 @@ func (c *conn) leaving(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == open {
-		c.part(code, reason, ByClient)
+		if told := c.part(code, reason, ByClient); told != nil { // the answer is behind that
+			c.mu.Unlock()
+			<-told
+			c.mu.Lock()
+		}
 		if !c.g.options.EchoReason {
 			reason = ""
 		}
-		c.enqueue(entry{frames: closeFrame(code, reason)})
+		if c.state == closing {
+			c.enqueue(entry{frames: closeFrame(code, reason)})
+		}
 	}
 	c.whenDrained(c.hangUp)
 }

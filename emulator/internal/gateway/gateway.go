@@ -186,13 +186,9 @@ func (g *Gateway) Drop(id string, code int, reason string, by Party) error {
 	if c == nil {
 		return ErrGone
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state != open {
-		return ErrGone
-	}
-	c.close(code, reason, "", by)
-	return nil
+	told, err := c.drop(code, reason, by)
+	await(told)
+	return err
 }
 
 // Get describes an open connection.

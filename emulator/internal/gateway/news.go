@@ -7,7 +7,7 @@ import (
 
 // What a gateway tells by Options.Opened, Sent, Received and Ended is told in the order in which it happens, path by path. A broadcast is
 // told when it has been written to everybody, and while that lasts the news of a connection that it has reached already, or that has come
-// too late for it, wait until then. So those that were told to be open when a broadcast is told are those that got it.
+// too late for it, wait until then; so does what comes of them: the answer to a handshake, to a close, to who sends. So those that were told to be open when a broadcast is told are those that got it.
 
 // SentFrame is a message to a connection, or to all of a path: see Options.Sent.
 type SentFrame struct {
@@ -115,13 +115,13 @@ func (c *conn) tellReceived(m Message) (told <-chan struct{}) {
 	return c.tell(func() { hear(c.info.ID, c.info.Path, m) })
 }
 
-func (c *conn) tellEnded(by Party) {
+func (c *conn) tellEnded(by Party) (told <-chan struct{}) {
 	hear := c.g.options.Ended
 	if hear == nil {
-		return
+		return nil
 	}
 	info, code, reason := c.Info(), c.code, c.reason
-	c.tell(func() { hear(info, code, reason, by) }) // nobody need wait: see end
+	return c.tell(func() { hear(info, code, reason, by) })
 }
 
 // Refused tells Options.Sent of a message that did not come as far as Send, since a façade has refused it.

@@ -164,21 +164,24 @@ func TestTellsWhatHappensDuringABroadcast(t *testing.T) {
 		}
 		clients := []*raw{dial(), dial(), dial()}
 		synctest.Wait()
-		sent := make(chan error, 1)
+		sent, late := make(chan error, 2), make(chan *raw, 1)
 		gateway.AtWrite(g, "2", func() { // it has reached 1, and is about to reach 2 and then 3
 			clients[0].send(masked(ws.OpText, true, "up"))
 			synctest.Wait()
 			go func() { sent <- g.Send("1", text("down")) }()
 			synctest.Wait()
-			clients = append(clients, dial())
+			go func() { late <- dial() }()
 			synctest.Wait()
 			is.NoErr(g.Drop("3", 1000, "", gateway.ByFunction))
-			is.NoErr(g.Drop("1", 1000, "", gateway.ByFunction))
-			is.Equal(len(said)+len(sent), 0) // what an event leads to is not told before it
+			go func() { sent <- g.Drop("1", 1000, "", gateway.ByFunction) }()
+			synctest.Wait()
+			is.Equal(len(said)+len(sent)+len(late), 0) // what comes of it does not come before it is told
 		})
 		is.Equal(g.Broadcast(t.Context(), "/ws", []gateway.Message{text("all")})[0].Connections, 2)
 		is.Equal(<-said, "up")
 		is.NoErr(<-sent)
+		is.NoErr(<-sent)
+		clients = append(clients, <-late)
 		is.Equal(r.all(), strings.Join([]string{
 			`1 opened /ws`, `2 opened /ws`, `3 opened /ws`,
 			`3 ended 1000 "" by function`,
