@@ -86,6 +86,7 @@ type Emulator struct {
 	snapshot  chan struct{} // a snapshot is due
 	records   atomic.Int64  // published since the start
 	tally     tally
+	clients   clients
 
 	configuration recording.Configuration
 	recordings    sync.WaitGroup     // the goroutine of Config.Record

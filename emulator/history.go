@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/gateway"
@@ -33,17 +35,17 @@ func (e *Emulator) recordSockets(o *gateway.Options, split func(key string) (gat
 		if rest, below := strings.CutPrefix(s.URL, "/"+s.Gateway+"/"); below { // an API of AWS is called at its id, too
 			s.URL = "/" + rest
 		}
-		e.put(journal.Sockets, recording.Line{Socket: s})
+		e.putFirst(journal.Sockets, recording.Line{Socket: s})
 	}
 	o.Ended = func(info gateway.Info, code int, reason string, by gateway.Party) {
 		s := &recording.Socket{What: recording.Closed, Connection: info.ID, Code: code, Reason: reason, By: string(by)}
 		s.Gateway, s.Path = split(info.Path)
-		e.put(journal.Sockets, recording.Line{Socket: s})
+		e.putFirst(journal.Sockets, recording.Line{Socket: s})
 	}
 	o.Received = func(id, path string, m gateway.Message) {
 		f := &recording.Frame{Connection: id, In: true, Binary: m.Binary, Data: m.Data}
 		f.Gateway, f.Path = split(path)
-		e.put(journal.Frames, recording.Line{Frame: f})
+		e.putFirst(journal.Frames, recording.Line{Frame: f})
 	}
 	o.Sent = func(s gateway.SentFrame) {
 		e.tally.frames.Add(int64(s.Connections))
@@ -141,6 +143,28 @@ func (e *Emulator) recordInvocation(in runner.Invocation) {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// clients are the notes of what clients did: open, say something, close. What is published after must stand behind them in the journal, or
+// whoever replays it would do things in another order. Other notes may stand behind a record that is younger by a moment.
+type clients struct {
+	noted, written atomic.Uint64
+}
+
+// await returns when all of them are written.
+func (c *clients) await(ctx context.Context, j journal.Journal) {
+	n := c.noted.Load()
+	if n == c.written.Load() || j.Settle(ctx) != nil { // an append will tell what is wrong
+		return
+	}
+	for w := c.written.Load(); n > w && !c.written.CompareAndSwap(w, n); w = c.written.Load() {
+	}
+}
+
+// putFirst is put for what clients did.
+func (e *Emulator) putFirst(topic journal.Topic, line recording.Line) {
+	e.put(topic, line)
+	e.clients.noted.Add(1)
+}
 
 // put writes a line down soon.
 func (e *Emulator) put(topic journal.Topic, line recording.Line) {

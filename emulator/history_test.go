@@ -181,6 +181,7 @@ func TestHistoryOfYandexCloud(t *testing.T) {
 	began := clock.Now()
 	clock.Advance(time.Minute)
 	emit := func(kind events.Kind) {
+		em.Flush() // what is sent may be told behind a record that is younger by a moment
 		_, err := em.Emit(t.Context(), events.Change{Kind: kind, Repository: "app", Tag: "v1", Digest: "sha256:0"})
 		is.NoErr(err)
 		em.Flush()
@@ -336,4 +337,26 @@ record e1 e2 e3
 invocation i3 Work [e3] 
 invocation i4 None [] throttled
 `, "\n"), "API", api))
+}
+
+// However busy the journal is, who was connected when something was published stands before it.
+func TestARecordStandsBehindWhatClientsDid(t *testing.T) {
+	is := is.New(t)
+	em := emulatortest.Start(t, emulator.Config{Data: t.TempDir()})
+	var want []string
+	for i := range 30 {
+		em.Dial("/ws")
+		ids, err := em.Emit(t.Context(), events.Change{Kind: events.TagAttached, Repository: "app", Tag: fmt.Sprint(i), Digest: "sha256:0"})
+		is.NoErr(err)
+		want = append(want, "open", ids[0])
+	}
+	var got []string
+	for _, l := range history(t, em, "?topic=record,socket") {
+		if l.Socket != nil {
+			got = append(got, l.Socket.What)
+		} else {
+			got = append(got, l.Record.Events[0].ID)
+		}
+	}
+	is.Equal(got, want)
 }

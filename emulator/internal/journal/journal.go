@@ -61,6 +61,8 @@ type Journal interface {
 	Note(topic Topic, data []byte)
 	// Sync returns when every note made before can be read. Its error tells that notes were lost; a loss is told once, by Sync or Close.
 	Sync(ctx context.Context) error
+	// Settle returns when every note made before is written or lost. Which of both is for Sync and Close to tell.
+	Settle(ctx context.Context) error
 	// Read yields the kept entries from position from on, up to the last one at the time of the call. No topics: all.
 	Read(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error]
 	// Follow yields as Read does and then every new entry as it is written, until ctx or the journal ends. What ended it is yielded

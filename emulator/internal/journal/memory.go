@@ -99,6 +99,16 @@ func (m *Memory) Sync(ctx context.Context) error {
 	return m.tell()
 }
 
+// Settle has nothing to wait for.
+func (m *Memory) Settle(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
 // tell tells of lost notes once. It needs the lock.
 func (m *Memory) tell() error {
 	err := m.lost

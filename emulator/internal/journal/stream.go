@@ -261,6 +261,15 @@ func (s *Stream) Sync(ctx context.Context) error {
 	return s.notes.sync(ctx)
 }
 
+// Settle returns when every note made before is written or lost.
+func (s *Stream) Settle(ctx context.Context) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	return s.notes.wait(ctx)
+}
+
 // Read yields the entries from position from on.
 func (s *Stream) Read(ctx context.Context, from uint64, topics ...Topic) iter.Seq2[Entry, error] {
 	return read(ctx, s.reader(from, topics), s.last.Load())
