@@ -153,6 +153,19 @@ func (e *Emulator) SetSpeed(x float64) error {
 	return nil
 }
 
+// thaw lets a clock that is frozen, or slow, run when the house has been closing for a while: what waits for its time then, say for the
+// limit of a function that hangs, would hold up the end for ever.
+func (e *Emulator) thaw() (stop func() bool) {
+	c, ok := e.clock.(*clock.Warp)
+	if !ok {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(hang, func() {
+		_ = c.SetSpeed(max(1, c.State().Speed)) // which it has had
+		c.Resume()
+	}).Stop
+}
+
 func (e *Emulator) noteClock(at time.Time, what recording.Clock) {
 	data, err := json.Marshal(struct {
 		At time.Time `json:"at"`

@@ -335,6 +335,7 @@ func (e *Emulator) Close(ctx context.Context) error {
 }
 
 func (e *Emulator) shutdown(ctx context.Context) error {
+	defer e.thaw()()
 	var errs []error
 	late := func(err error) { // running out of time is what the caller asked for
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
