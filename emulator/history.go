@@ -170,15 +170,23 @@ func (e *Emulator) putFirst(topic journal.Topic, line recording.Line) {
 func (e *Emulator) put(topic journal.Topic, line recording.Line) {
 	line.At = e.clock.Now()
 	recording.Scrub(&line)
-	data, err := line.MarshalJSON()
-	if err == nil && len(data) > journal.MaxEntry {
-		data, err = shorten(line)
-	}
+	data, err := encodeLine(line)
 	if err != nil {
 		e.log.Error("journal: what happened cannot be written", "topic", topic, "error", err)
 		return
 	}
 	e.journal.Note(topic, data)
+}
+
+func encodeLine(line recording.Line) ([]byte, error) {
+	if line.Frame != nil {
+		return encodeFrame(line), nil
+	}
+	data, err := line.MarshalJSON()
+	if err == nil && len(data) > journal.MaxEntry {
+		return shorten(line)
+	}
+	return data, err
 }
 
 // shorten leaves out of an invocation what is too much for the journal.

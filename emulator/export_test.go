@@ -1,0 +1,7 @@
+package emulator
+
+// EncodeFrame and EncodeLine are how lines get into the journal.
+var (
+	EncodeFrame = encodeFrame
+	EncodeLine  = encodeLine
+)
