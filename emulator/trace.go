@@ -71,7 +71,11 @@ func (e *Emulator) findEvent(ctx context.Context, id string) (Trace, error) {
 		}
 		for _, ev := range r.Events {
 			if ev.ID == id {
-				return Trace{Seq: entry.Seq, Origin: r.Origin, At: entry.At, Event: ev, Change: ev.Change}, nil
+				at := r.At
+				if at.IsZero() { // of a journal from before records told it
+					at = entry.At
+				}
+				return Trace{Seq: entry.Seq, Origin: r.Origin, At: at, Event: ev, Change: ev.Change}, nil
 			}
 		}
 	}
