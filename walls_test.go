@@ -94,7 +94,7 @@ var own = map[string][]string{
 	"functions/aws/capture":    {"functions/aws"},
 	"functions/yandex":         {"functions/broadcast", "functions/capture", "functions/config", "functions/socket"},
 
-	"cmd/regcast": {"events", "events/yandex", "emulator", "emulator/rerun", "emulator/shake", "cmd/regcast/yc", "recording",
+	"cmd/regcast": {"events", "events/ecr", "events/yandex", "emulator", "emulator/rerun", "emulator/shake", "cmd/regcast/yc", "recording",
 		"recording/foreign", "recording/diff", "recording/explain", "recording/report"},
 	"cmd/regcast/yc": {},
 	"bench":          {},
@@ -115,7 +115,7 @@ var only = map[string][]string{
 	"connectrpc.com":                       {"emulator/internal/yandex/wire"},
 	"google.golang.org/protobuf":           {"emulator/internal/yandex", "cmd/regcast/yc"},
 	"github.com/aws/aws-lambda-go/lambda":  {"functions/aws", "emulator/testdata", "bench/testdata"},
-	"github.com/aws/aws-sdk-go-v2":         {"functions", "emulator/testdata"},
+	"github.com/aws/aws-sdk-go-v2":         {"functions", "emulator/testdata", "cmd/regcast"},
 	"github.com/kelseyhightower/envconfig": {"functions"},
 	"github.com/fsnotify/fsnotify":         {"emulator/internal/runner"},
 	"github.com/go-jose/go-jose":           {"emulator/internal/yandex"},

@@ -5,14 +5,14 @@ import (
 	"io"
 	"os"
 	"sync"
-
-	"golang.org/x/term"
 )
 
-// keys are what a person at the terminal says to a replay: space pauses and resumes, s lets one record through, q and Ctrl-C end it.
-// Where there is no terminal nobody says anything.
+// keys are what a person at the terminal says to a replay: space pauses and resumes, s lets one record through, q ends it. Where there is no
+// terminal nobody says anything.
 type keys struct {
+	tell    func(paused bool) // hears of each change
 	restore func()
+	once    sync.Once
 
 	mu     sync.Mutex
 	cond   sync.Cond
@@ -21,22 +21,34 @@ type keys struct {
 	raw    bool
 }
 
-// newKeys listens at the terminal, if there is one. stop is called when the person ends the replay.
-func newKeys(env environment, step bool, stop func()) *keys {
-	k := &keys{paused: step, restore: func() {}}
+// newKeys listens at the terminal, if there is one and it does not hold the recording. stop is called when the person ends the replay, tell
+// when it is paused or goes on.
+func newKeys(env environment, file string, step bool, stop func(), tell func(paused bool)) *keys {
+	k := &keys{paused: step, restore: func() {}, tell: tell}
 	k.cond.L = &k.mu
+	tell(step)
 	in, ok := env.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	if !ok || file == "-" {
 		return k
 	}
-	old, err := term.MakeRaw(int(in.Fd()))
+	restore, err := takeKeys(in)
 	if err != nil {
-		return k // no keys then; Ctrl-C is a signal as ever
+		return k // no keys then
 	}
-	k.raw = true
-	k.restore = func() { _ = term.Restore(int(in.Fd()), old) }
+	k.raw, k.restore = true, restore
 	go k.listen(in, stop) // it ends with the process: a read of a terminal cannot be broken off
 	return k
+}
+
+// checkStep tells whether there is a key to wait for.
+func checkStep(step bool, file string, env environment) error {
+	switch {
+	case step && file == "-":
+		return usageError("--step: standard input is the recording: there is no key to wait for; give the file's name")
+	case step && !isTerminal(env.stdin):
+		return usageError("--step: standard input is no terminal: there is no key to wait for")
+	}
+	return nil
 }
 
 func (k *keys) listen(in io.Reader, stop func()) {
@@ -45,19 +57,27 @@ func (k *keys) listen(in io.Reader, stop func()) {
 		if _, err := in.Read(b[:]); err != nil {
 			return
 		}
-		k.mu.Lock()
-		switch b[0] {
-		case ' ', 'p':
-			k.paused = !k.paused
-		case 's', '\r', '\n':
-			k.paused = true
-			k.single++
-		case 'q', 3, 4: // Ctrl-C, Ctrl-D
-			stop()
-		}
-		k.cond.Broadcast()
-		k.mu.Unlock()
+		k.press(b[0], stop)
 	}
+}
+
+func (k *keys) press(key byte, stop func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch key {
+	case ' ', 'p':
+		k.paused = !k.paused
+		k.single = 0
+	case 's', '\r', '\n':
+		k.paused = true
+		k.single++
+	case 'q', 3, 4: // Ctrl-C where it is no signal, Ctrl-D
+		stop()
+	default:
+		return
+	}
+	k.tell(k.paused)
+	k.cond.Broadcast()
 }
 
 // wait returns when the next record may go.
@@ -69,13 +89,10 @@ func (k *keys) wait(ctx context.Context) error {
 	})()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for k.paused && k.single == 0 {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	for k.paused && k.single == 0 && ctx.Err() == nil {
 		k.cond.Wait()
 	}
-	if k.paused {
+	if k.paused && ctx.Err() == nil {
 		k.single--
 	}
 	return ctx.Err()
@@ -84,10 +101,5 @@ func (k *keys) wait(ctx context.Context) error {
 // eager tells that somebody may pause: then nothing may wait in a buffer.
 func (k *keys) eager() bool { return k.raw }
 
-func (k *keys) isPaused() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.paused
-}
-
-func (k *keys) close() { k.restore() }
+// close gives the terminal back, as it was. Further calls do nothing.
+func (k *keys) close() { k.once.Do(k.restore) }

@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -15,52 +17,104 @@ import (
 // progress shows how far a replay is, on one line of a terminal.
 type progress struct {
 	out         io.Writer // nil: nobody looks
-	paused      func() bool
+	columns     func() int
 	began       time.Time
 	first, last time.Time // recorded; zero: not known
-	shown       bool
+
+	mu     sync.Mutex
+	now    emulator.ReplayProgress
+	paused bool
+	shown  int // characters of the line that is shown
+	closed bool
 }
 
-func newProgress(env environment, quiet bool, first, last time.Time, paused func() bool) *progress {
-	p := &progress{paused: paused, began: time.Now(), first: first, last: last}
+func newProgress(env environment, quiet bool, first, last time.Time) *progress {
+	p := &progress{began: time.Now(), first: first, last: last}
 	if f, ok := env.stderr.(*os.File); ok && !quiet && term.IsTerminal(int(f.Fd())) {
 		p.out = env.stderr
+		p.columns = func() int {
+			width, _, err := term.GetSize(int(f.Fd()))
+			if err != nil || width <= 0 {
+				return 80
+			}
+			return width
+		}
 	}
 	return p
+}
+
+func (p *progress) show(now emulator.ReplayProgress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = now
+	p.draw()
+}
+
+func (p *progress) pause(paused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = paused
+	p.draw()
 }
 
 // barWidth is that of a whole bar, in characters.
 const barWidth = 24
 
-func (p *progress) show(now emulator.ReplayProgress) {
-	if p.out == nil {
+func (p *progress) draw() {
+	if p.out == nil || p.closed {
 		return
 	}
+	width := max(p.columns()-1, 1) // in the last column some terminals begin another line
+	line := p.line(width)
+	length := utf8.RuneCountInString(line)
+	_, _ = io.WriteString(p.out, "\r"+line+strings.Repeat(" ", max(min(p.shown, width)-length, 0))) // a terminal that is gone shows nothing
+	p.shown = length
+}
+
+func (p *progress) line(width int) string {
 	var b strings.Builder
-	b.WriteString("\r\x1b[K")
+	if p.paused {
+		b.WriteString("paused (space goes on, s steps, q ends)  ")
+	}
 	if span := p.last.Sub(p.first); span > 0 {
-		done := min(max(float64(now.At.Sub(p.first))/float64(span), 0), 1)
-		full := int(done * barWidth)
-		fmt.Fprintf(&b, "%s%s %3.0f %%  ", strings.Repeat("█", full), strings.Repeat("░", barWidth-full), done*100)
+		done := min(max(float64(p.now.At.Sub(p.first))/float64(span), 0), 1)
+		if full := int(done * barWidth); width >= 80 && !p.paused {
+			b.WriteString(strings.Repeat("█", full) + strings.Repeat("░", barWidth-full) + " ")
+		}
+		fmt.Fprintf(&b, "%3.0f %%  ", done*100)
 	}
-	fmt.Fprintf(&b, "%s  %d records, %d events", now.At.Format("2006-01-02 15:04:05"), now.Records, now.Events)
-	if now.Known > 0 {
-		fmt.Fprintf(&b, ", %d known", now.Known)
+	fmt.Fprintf(&b, "%d records, %d events", p.now.Records, p.now.Events)
+	if p.now.Known > 0 {
+		fmt.Fprintf(&b, ", %d known", p.now.Known)
 	}
-	if seconds := time.Since(p.began).Seconds(); seconds > 1 {
-		fmt.Fprintf(&b, ", %.0f/s", float64(now.Records)/seconds)
+	if seconds := time.Since(p.began).Seconds(); seconds > 1 && !p.paused {
+		fmt.Fprintf(&b, ", %.0f/s", float64(p.now.Records)/seconds)
 	}
-	if p.paused() {
-		b.WriteString("  paused (space goes on, s steps, q ends)")
+	if !p.now.At.IsZero() {
+		b.WriteString("  " + p.now.At.Format("2006-01-02 15:04:05"))
 	}
-	_, _ = io.WriteString(p.out, b.String()) // a terminal that is gone shows nothing
-	p.shown = true
+	line := []rune(b.String())
+	return string(line[:min(len(line), width)])
 }
 
 // clear makes room for a line of something else.
 func (p *progress) clear() {
-	if p.shown {
-		_, _ = io.WriteString(p.out, "\r\x1b[K")
-		p.shown = false
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+}
+
+func (p *progress) wipe() {
+	if p.shown > 0 {
+		_, _ = io.WriteString(p.out, "\r"+strings.Repeat(" ", p.shown)+"\r")
+		p.shown = 0
 	}
+}
+
+// end clears the line for good.
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+	p.closed = true
 }

@@ -27,6 +27,7 @@ type replayFlags struct {
 	step, quiet, json bool
 	selection         selection
 	rerun             rerunFlags
+	deliver           deliverFlags
 }
 
 func newReplay(env environment) *cobra.Command {
@@ -67,9 +68,16 @@ At a terminal the space bar pauses and resumes, s replays one record, q ends; Ct
 	flags.BoolVar(&f.step, "step", false, "wait for a key before each record")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	flags.BoolVar(&f.json, "json", false, "print the summary as JSON")
-	f.selection.add(flags)
+	f.selection.add(flags, &f.deliver.target)
+	f.deliver.add(flags)
 	f.rerun.add(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := f.deliver.check(); err != nil {
+			return err
+		}
+		if f.deliver.target != "" {
+			return deliver(cmd.Context(), args[0], f, env)
+		}
 		if f.rerun.own() {
 			if !flags.Changed("speed") {
 				f.speed = "max"
@@ -98,16 +106,18 @@ func replay(ctx context.Context, regcast client, file string, f replayFlags, env
 		return err
 	}
 	defer run.Close()
-	if f.step && !isTerminal(env.stdin) {
-		return usageError("--step: standard input is no terminal: there is no key to wait for")
+	if err := checkStep(f.step, file, env); err != nil {
+		return err
 	}
-	lines, err := f.selection.lines(run.Lines(), run.first)
+	lines, err := f.selection.of(run, false)
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	keys := newKeys(env, f.step, stop)
+	shown := newProgress(env, f.quiet || f.json, run.first, run.last)
+	defer shown.end()
+	keys := newKeys(env, file, f.step, stop, shown.pause)
 	defer keys.close()
 
 	body, feed := io.Pipe()
@@ -136,9 +146,8 @@ func replay(ctx context.Context, regcast client, file string, f replayFlags, env
 		return err
 	}
 	defer res.Body.Close()
-	shown := newProgress(env, f.quiet || f.json, run.first, run.last, keys.isPaused)
 	summary, failed := news(res.Body, shown, env.stderr)
-	shown.clear()
+	shown.end()
 	_ = body.CloseWithError(errors.New("the emulator takes no more"))
 	err = <-sent
 	if failed != nil {

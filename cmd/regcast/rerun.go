@@ -83,7 +83,7 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 	if f.rerun.diff && run.foreign {
 		return usageError("%s: --diff needs a recording of regcast: what others have recorded does not tell what came of it", file)
 	}
-	chosen, err := f.selection.lines(run.Lines(), run.first)
+	chosen, err := f.selection.of(run, false)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 		out, newRun = made, made.Name()
 	}
 	defer func() { err = errors.Join(err, keep(false)) }() // unless it was kept
-	shown := newProgress(env, f.quiet || f.json, run.first, run.last, func() bool { return false })
+	shown := newProgress(env, f.quiet || f.json, run.first, run.last)
 	cfg.RecordZstd = strings.HasSuffix(newRun, ".zst") || f.rerun.accept && strings.HasSuffix(file, ".zst")
 	speed, err := emulator.ParseSpeed(f.speed)
 	if err != nil {

@@ -66,8 +66,14 @@ func (r *recordedRun) read(in io.Reader) error {
 		return err
 	}
 	r.header = run.Header()
-	r.all = func(yield func(recording.Line, error) bool) {
-		for line, err := range run.Lines() {
+	r.all = r.usable(run.Lines())
+	return nil
+}
+
+// usable are the lines that can be used.
+func (r *recordedRun) usable(all lines) lines {
+	return func(yield func(recording.Line, error) bool) {
+		for line, err := range all {
 			var bad *recording.LineError
 			var torn *recording.TornError
 			if errors.As(err, &bad) || errors.As(err, &torn) {
@@ -79,7 +85,22 @@ func (r *recordedRun) read(in io.Reader) error {
 			}
 		}
 	}
-	return nil
+}
+
+// since reads on from a recorded time; zero: all. Of a recording on disk it does not read what is before.
+func (r *recordedRun) since(from time.Time) lines {
+	if from.IsZero() || r.foreign || r.name == "-" {
+		return r.all
+	}
+	return func(yield func(recording.Line, error) bool) {
+		f, err := recording.Open(r.name)
+		if err != nil { // a pipe, for one
+			r.all(yield)
+			return
+		}
+		defer f.Close()
+		r.usable(f.From(from))(yield)
+	}
 }
 
 // convert is for what others have recorded.
@@ -90,6 +111,9 @@ func (r *recordedRun) convert(in io.Reader) {
 			if err == nil && item.Skipped != "" {
 				r.left++
 				continue
+			}
+			if r := item.Recorded.Record; r != nil && item.Recorded.At.IsZero() && len(r.Changes) > 0 {
+				item.Recorded.At = r.Changes[0].At
 			}
 			if !yield(item.Recorded, err) {
 				return
