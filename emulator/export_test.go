@@ -5,3 +5,12 @@ var (
 	EncodeFrame = encodeFrame
 	EncodeLine  = encodeLine
 )
+
+// WhenRecordEnds calls f when the recording of Config.Record is told to end, and before what is missing is written.
+func (e *Emulator) WhenRecordEnds(f func()) {
+	stop := e.stopRecord
+	e.stopRecord = func() {
+		stop()
+		f()
+	}
+}

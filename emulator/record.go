@@ -45,10 +45,11 @@ func (e *Emulator) Export(ctx context.Context, w io.Writer, o ExportOptions) err
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
+	r.next = from
 	if o.Follow {
-		err = r.follow(ctx, from)
+		err = r.follow(ctx)
 	} else {
-		err = r.read(ctx, from)
+		err = r.read(ctx)
 	}
 	if err == nil {
 		err = r.out.End(e.clock.Now())
@@ -95,7 +96,8 @@ type recorder struct {
 	out      *recording.Writer
 	flush    func() error // so that a reader has what a quiet house has said; nil: at the end alone
 	options  ExportOptions
-	next     uint64 // the position behind the last written
+	next     uint64 // the position to read from
+	written  int    // of the entries at that position, which are several where they were written as one message
 }
 
 func (e *Emulator) newRecorder(w io.Writer, o ExportOptions) (*recorder, error) {
@@ -107,18 +109,23 @@ func (e *Emulator) newRecorder(w io.Writer, o ExportOptions) (*recorder, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := &recorder{emulator: e, out: out, options: o, next: 1}
+	r := &recorder{emulator: e, out: out, options: o}
 	if o.Follow {
 		r.flush = out.Flush
 	}
 	return r, nil
 }
 
-// read writes what is on record.
-func (r *recorder) read(ctx context.Context, from uint64) error {
+// read writes what is on record and not yet written.
+func (r *recorder) read(ctx context.Context) error {
+	from, skip := r.next, r.written
 	for entry, err := range r.emulator.journal.Read(ctx, from) {
 		if err != nil {
 			return err
+		}
+		if entry.Seq == from && skip > 0 {
+			skip--
+			continue
 		}
 		if err := r.write(entry); err != nil {
 			return err
@@ -128,8 +135,8 @@ func (r *recorder) read(ctx context.Context, from uint64) error {
 }
 
 // follow writes what is on record and what comes, until ctx or the journal ends.
-func (r *recorder) follow(ctx context.Context, from uint64) error {
-	for entry, err := range r.emulator.journal.Follow(ctx, from) {
+func (r *recorder) follow(ctx context.Context) error {
+	for entry, err := range r.emulator.journal.Follow(ctx, r.next) {
 		switch {
 		case ctx.Err() != nil, errors.Is(err, journal.ErrClosed):
 			return nil
@@ -147,7 +154,10 @@ func (r *recorder) follow(ctx context.Context, from uint64) error {
 }
 
 func (r *recorder) write(entry journal.Entry) error {
-	r.next = entry.Seq + 1
+	if entry.Seq != r.next {
+		r.next, r.written = entry.Seq, 0
+	}
+	r.written++
 	line, err := journalLine(entry)
 	if err != nil {
 		r.emulator.log.Error("journal: entry left out of a recording", "seq", entry.Seq, "error", err)
@@ -160,8 +170,8 @@ func (r *recorder) write(entry journal.Entry) error {
 }
 
 // record is the goroutine of Config.Record: everything from the start to the last frame of the end.
-func (e *Emulator) record(ctx context.Context, r *recorder, from uint64) {
-	if err := r.follow(ctx, from); err != nil {
+func (e *Emulator) record(ctx context.Context, r *recorder) {
+	if err := r.follow(ctx); err != nil {
 		e.log.Error("recording: broken off", "error", err)
 		return
 	}
@@ -191,7 +201,7 @@ func (e *Emulator) endRecord() error {
 	}
 	select {
 	case r := <-e.recorded:
-		if err := r.read(context.Background(), r.next); err != nil {
+		if err := r.read(context.Background()); err != nil {
 			return err
 		}
 		return r.out.End(e.clock.Now())
@@ -216,7 +226,7 @@ func (e *Emulator) startRecord(w io.Writer, compress bool) error {
 	r.next = last + 1
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stopRecord, e.recorded = cancel, make(chan *recorder, 1)
-	e.recordings.Go(func() { e.record(ctx, r, last+1) })
+	e.recordings.Go(func() { e.record(ctx, r) })
 	return nil
 }
 

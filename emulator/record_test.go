@@ -1,0 +1,67 @@
+package emulator_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/regcast/regcast/emulator"
+	"github.com/regcast/regcast/emulator/emulatortest"
+	"github.com/regcast/regcast/recording"
+)
+
+// standing is a writer that stands still at the first record until it may go on.
+type standing struct {
+	bytes.Buffer
+	goOn  chan struct{}
+	stood bool
+}
+
+func (s *standing) Write(p []byte) (int, error) {
+	if !s.stood && bytes.Contains(p, []byte(`"record":`)) {
+		s.stood = true
+		<-s.goOn
+	}
+	return s.Buffer.Write(p)
+}
+
+// A message of the journal has several entries. A recording that is ended in the middle of one has the others too, and each once.
+func TestARecordingEndsInTheMiddleOfAMessage(t *testing.T) {
+	is := is.New(t)
+	const n = 50
+	run := record(t, emulator.Config{}, func(em *emulatortest.Emulator) {
+		for i := range n {
+			em.Push(fmt.Sprintf("team/app:v%d", i))
+		}
+	})
+
+	out := standing{goOn: make(chan struct{})}
+	em, err := emulator.New(emulator.Config{Record: &out, Data: t.TempDir()})
+	is.NoErr(err)
+	em.WhenRecordEnds(func() { close(out.goOn) })
+	served := make(chan error, 1)
+	go func() { served <- em.Serve(context.Background()) }()
+	replay(t, emulatortest.Attach(t, em), run, emulator.ReplayOptions{Virtual: true}) // many in one message
+	is.NoErr(em.EndRecord())
+	is.NoErr(errors.Join(em.Close(t.Context()), <-served))
+
+	got := map[string]int{}
+	r, err := recording.NewReader(&out.Buffer)
+	is.NoErr(err)
+	for line, err := range r.Lines() {
+		is.NoErr(err)
+		if line.Record != nil {
+			got[line.Record.Events[0].ID]++
+		}
+	}
+	is.Equal(len(got), n) // none is missing
+	for id, times := range got {
+		if times != 1 {
+			t.Errorf("%s is recorded %d times", id, times)
+		}
+	}
+}
