@@ -11,8 +11,9 @@ type frames struct {
 	count  int // whole text or binary messages
 	length int // of the last one, on the wire
 
-	keep    bool   // the payload of the last message is wanted
-	payload []byte // and here it is
+	keep    bool               // the payload of the last message is wanted
+	payload []byte             // and here it is
+	each    func([]byte) error // if there is one, looks at each payload that is kept
 
 	head [10]byte // of the frame that is coming in
 	have int      // bytes of head
@@ -63,6 +64,11 @@ func (f *frames) feed(b []byte) (messages int, err error) {
 			messages++
 			f.count++
 			f.length = f.have + f.payloadLength()
+			if f.each != nil {
+				if err := f.each(f.payload); err != nil {
+					return messages, err
+				}
+			}
 		}
 		f.have = 0
 	}

@@ -26,6 +26,7 @@ func figures() []figure {
 		{name: "blobs", measure: measureBlobs},
 		{name: "manifests", measure: measureManifests},
 		{name: "start", measure: measureStart},
+		{name: "replay", measure: measureReplay},
 		{name: "invoke", measure: measureInvoke, functions: true},
 		{name: "together", measure: measureTogether, functions: true},
 		{name: "cold", measure: measureCold, functions: true},

@@ -66,18 +66,23 @@ func (p *process) quiet(ctx context.Context) (time.Duration, error) {
 }
 
 // resident returns the bytes of memory that the process holds.
-func (p *process) resident() (int64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.pid()))
+func (p *process) resident() (int64, error) { return p.memory("smaps_rollup", "Rss:") }
+
+// peak returns the most that it has held so far.
+func (p *process) peak() (int64, error) { return p.memory("status", "VmHWM:") }
+
+func (p *process) memory(file, field string) (int64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.pid(), file))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "Rss:" {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == field {
 			kib, err := strconv.ParseInt(f[1], 10, 64)
 			return kib << 10, err
 		}
 	}
-	return 0, errors.New("smaps_rollup: no Rss")
+	return 0, fmt.Errorf("%s: no %s", file, field)
 }
 
 // Memory is settled when for settleSpan it moves by less than settleShare of itself.

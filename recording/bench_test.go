@@ -119,6 +119,19 @@ func BenchmarkSeekGigabyte(b *testing.B) {
 					b.ReportMetric(float64(info.Size())/(1<<20), "MB")
 				})
 			}
+			if f.name != "plain" {
+				return
+			}
+			b.Run("scanner", func(b *testing.B) { // what it costs to find the middle without
+				for b.Loop() {
+					f, err := os.Open(path)
+					is.NoErr(err)
+					s := bufio.NewScanner(io.LimitReader(f, info.Size()/2))
+					for s.Scan() {
+					}
+					is.NoErr(f.Close())
+				}
+			})
 		})
 	}
 }
