@@ -236,6 +236,50 @@ invocation i5 disconnect []
 	}
 }
 
+func TestATraceHasFramesAndInvocations(t *testing.T) {
+	is := is.New(t)
+	em := emulatortest.Start(t, emulator.Config{
+		Triggers:  []emulator.File{trigger(1, "1s"), {Name: "invoke.yaml", Data: []byte(traceTrigger)}},
+		Functions: map[string]emulator.Function{"work": function(func(context.Context, []byte) ([]byte, error) { return []byte(`"done"`), nil })},
+	})
+	ws := em.Dial("/ws")
+	ids, err := em.Emit(t.Context(), events.Change{Kind: events.TagAttached, Repository: "a", Tag: "1"}, events.Change{Kind: events.TagAttached, Repository: "b", Tag: "1"})
+	is.NoErr(err)
+	ws.Expect("create-image-tag", "create-image-tag")
+	em.Flush()
+	trace, err := em.Trace(t.Context(), ids[1])
+	is.NoErr(err)
+	kinds, steps := map[string]int{}, []events.Step{}
+	delivered := false
+	for _, l := range trace.Lines {
+		kinds[l.Kind()]++
+		switch {
+		case l.Step != nil:
+			steps = append(steps, *l.Step)
+			delivered = delivered || l.Step.What == events.StepDelivered && l.Step.Who == "test"
+		case l.Frame != nil:
+			is.True(!delivered) // that it is sent stands before the word that it is
+			is.Equal(l.Frame.Events, ids[1:])
+			is.Equal(l.Frame.Sent, 1)
+		case l.Invocation != nil:
+			is.Equal(string(l.Invocation.Output), `"done"`)
+		}
+	}
+	is.True(delivered)
+	is.Equal(kinds, map[string]int{"step": len(trace.Steps), "frame": 1, "invocation": 1})
+	is.Equal(steps, trace.Steps)
+}
+
+const traceTrigger = `
+name: invoke
+rule:
+  container_registry:
+    event_type: [CONTAINER_REGISTRY_EVENT_TYPE_CREATE_IMAGE_TAG]
+    registry_id: crpregcastregistry00
+    batch_settings: {size: "1", cutoff: 1s}
+    invoke_function: {function_id: work, service_account_id: ajeregcastaccount000}
+`
+
 // A function in a process is told by its trace id what others are not: that it was the one that sent.
 func TestHistoryNamesTheSender(t *testing.T) {
 	is := is.New(t)

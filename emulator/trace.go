@@ -3,13 +3,13 @@ package emulator
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/journal"
 	"github.com/regcast/regcast/events"
+	"github.com/regcast/regcast/recording"
 	"github.com/regcast/regcast/recording/explain"
 )
 
@@ -24,6 +24,8 @@ type Trace struct {
 	Event  events.Event  `json:"event"`
 	Change events.Change `json:"change"`
 	Steps  []events.Step `json:"steps"`
+	// Lines are the steps, and the invocations and frames that had the event inside, in the order of the journal.
+	Lines []recording.Line `json:"lines,omitempty"`
 }
 
 // Trace returns what became of an event so far. It reads the journal, so its cost grows with the journal's length.
@@ -36,19 +38,23 @@ func (e *Emulator) Trace(ctx context.Context, id string) (Trace, error) {
 		return t, fmt.Errorf("trace %s: %w", id, err)
 	}
 	t.Steps = []events.Step{}
-	for entry, err := range e.journal.Read(ctx, t.Seq, journal.Steps) {
+	for entry, err := range e.journal.Read(ctx, t.Seq, journal.Steps, journal.Invocations, journal.Frames) {
 		if err != nil {
 			return t, fmt.Errorf("trace %s: %w", id, err)
 		}
-		if !bytes.Contains(entry.Data, []byte(id)) { // most steps are of other events: they need no decoding
+		if !bytes.Contains(entry.Data, []byte(id)) { // most are of other events: they need no decoding
 			continue
 		}
-		var s events.Step
-		if err := json.Unmarshal(entry.Data, &s); err != nil {
-			return t, fmt.Errorf("trace %s: step %d: %w", id, entry.Seq, err)
+		line, err := journalLine(entry)
+		if err != nil {
+			return t, fmt.Errorf("trace %s: entry %d: %w", id, entry.Seq, err)
 		}
-		if slices.Contains(s.Events, id) {
-			t.Steps = append(t.Steps, s)
+		switch {
+		case line.Step != nil && slices.Contains(line.Step.Events, id):
+			t.Steps = append(t.Steps, *line.Step)
+			t.Lines = append(t.Lines, line)
+		case line.Invocation != nil && slices.Contains(line.Invocation.Events, id), line.Frame != nil && slices.Contains(line.Frame.Events, id):
+			t.Lines = append(t.Lines, line)
 		}
 	}
 	return t, nil

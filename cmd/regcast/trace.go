@@ -61,8 +61,8 @@ func printTrace(w io.Writer, t emulator.Trace) error {
 	fmt.Fprintf(w, "%s  %s  %s\n", t.Event.ID, t.Event.Type, image(t.Change))
 	fmt.Fprintf(w, "%s  journal    recorded   as entry %d, from %s\n", clockTime(t.At), t.Seq, t.Origin)
 	var err error
-	for _, s := range t.Steps {
-		_, err = fmt.Fprintln(w, stepLine(s))
+	for _, line := range t.Lines {
+		_, err = fmt.Fprintln(w, newsLine(line))
 	}
 	return err
 }
