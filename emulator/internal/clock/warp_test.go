@@ -26,7 +26,7 @@ func TestWarpFrozen(t *testing.T) {
 		pass(time.Hour)
 		is.True(!ticked(timer)) // its time stands still
 		is.Equal(c.Now(), start.Add(20*time.Second))
-		is.Equal(c.State(), clock.State{Now: c.Now(), Frozen: true, Speed: 1, Ahead: c.Now().Sub(time.Now())})
+		is.Equal(c.State(), clock.State{Now: c.Now(), Frozen: true, Speed: 1, Ahead: time.Until(c.Now())})
 		c.Freeze() // twice is once
 		c.Resume()
 		pass(39 * time.Second)
@@ -96,7 +96,7 @@ func TestWarpAdvanceWhileRunning(t *testing.T) {
 		is.Equal(told, []time.Duration{0, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute})
 		pass(time.Second)
 		is.Equal(c.Now(), start.Add(5*time.Minute+time.Second)) // it runs on
-		is.Equal(c.State().Ahead, c.Now().Sub(time.Now()))
+		is.Equal(c.State().Ahead, time.Until(c.Now()))
 	})
 }
 
