@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,12 +18,14 @@ import (
 
 func newJournal(env environment) *cobra.Command {
 	var follow, asJSON bool
+	var topics []string
 	c := &cobra.Command{
 		Use:   "journal",
 		Short: "Print what happened, in order",
 		Long: "Print what happened, in order: every recorded change with its events, every step that followed from it,\n" +
 			"and the invocations, frames, connections and moves of the clock, each in a line.",
 		Example: `  regcast journal --follow
+  regcast journal --topic frame,socket
   regcast journal --json | jq 'select(.record) | .record.events[].id'
   regcast journal export -o run.regcast.jsonl`,
 		Args: cobra.NoArgs,
@@ -29,13 +33,15 @@ func newJournal(env environment) *cobra.Command {
 	c.AddCommand(newExport(env))
 	find := urlFlag(c, env)
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is to come, until Ctrl-C")
+	c.Flags().StringSliceVar(&topics, "topic", nil, "only these `KINDS`: record, step, invocation, frame, socket, clock")
 	c.Flags().BoolVar(&asJSON, "json", false, "print lines of JSON")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		regcast, err := find()
 		if err != nil {
 			return err
 		}
-		res, err := regcast.do(cmd.Context(), "GET", fmt.Sprintf("/_regcast/journal?follow=%t", follow), nil)
+		query := url.Values{"follow": {strconv.FormatBool(follow)}, "topic": {strings.Join(topics, ",")}}
+		res, err := regcast.do(cmd.Context(), "GET", "/_regcast/journal?"+query.Encode(), nil)
 		if err != nil {
 			return err
 		}
