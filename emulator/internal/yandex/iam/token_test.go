@@ -152,6 +152,26 @@ func claims(issuer string, at time.Time) jwt.Claims {
 		Audience: jwt.Audience{"https://iam.api.cloud.yandex.net/iam/v1/tokens"}}
 }
 
+// Who signs has the machine's clock, wherever the house's is.
+func TestJWTsGoByTheClockOfSigners(t *testing.T) {
+	is := is.New(t)
+	signers := noon
+	h := open(t, nil, func(o *iam.Options) {
+		strict(o)
+		o.Signers = func() time.Time { return signers }
+	})
+	made, err := h.keys.Create(dev(t), &pb.CreateKeyRequest{ServiceAccountId: accountID})
+	is.NoErr(err)
+	ask := func() error {
+		_, err := h.tokens.Create(t.Context(), byJWT(signed(t, made.Key.Id, made.PrivateKey, claims(accountID, noon))))
+		return err
+	}
+	h.clock.Advance(24 * time.Hour)
+	is.NoErr(ask())
+	signers = noon.Add(time.Hour)
+	wants(t, ask(), codes.Unauthenticated, "it has expired")
+}
+
 func TestTokensForAuthorizedKeys(t *testing.T) {
 	is, j := is.New(t), keep(t)
 	h := open(t, j, strict)
