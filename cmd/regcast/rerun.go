@@ -127,15 +127,16 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 			return nil
 		},
 	})
-	shown.clear()
+	shown.end()
 	if err != nil {
 		return err
 	}
+	f.selection.warn(env.stderr)
 	if !f.rerun.diff {
 		if f.json {
 			return json.NewEncoder(env.stdout).Encode(summary)
 		}
-		printSummary(env.stdout, summary, run.skipped())
+		printSummary(env.stdout, summary, run.skipped(), f.selection.left)
 		return keep(true)
 	}
 	report, err := compare(file, newRun, f.rerun.compare)
@@ -173,6 +174,9 @@ func (f *rerunFlags) config(h recording.Header, env environment) (emulator.Confi
 	up.record = "" // this command's
 	given, err := up.config(env.stderr)
 	given.Watch = false
+	if !up.verbose {
+		given.FunctionLog = nil // it is in the recording
+	}
 	if err != nil || f.configured() {
 		return given, err
 	}
