@@ -215,6 +215,19 @@ func TestDifferences(t *testing.T) {
 			got:  plain(func(b *builder) { b.frame("c1", `{"e":"from `+b.id("c2")+`!"}`) }),
 			find: []string{"changed @ socket gw /ws #1….e: "},
 		},
+		"a house that listens elsewhere": {
+			want: plain(func(b *builder) {
+				b.frame("c1", `{"Host":["127.0.0.1:35271"],"Sec-Websocket-Key":"PZ90GKHc6/1aInO0ALZBOQ==","url":"http://api.localhost:35271/x"}`)
+			}),
+			got: plain(func(b *builder) {
+				b.frame("c1", `{"Host":["127.0.0.1:8080"],"Sec-Websocket-Key":"Trm1MQrjtw9zVUxJkmPGWg==","url":"http://api.localhost:8080/x"}`)
+			}),
+		},
+		"another port of this machine": {
+			want: plain(func(b *builder) { b.frame("c1", `{"a":"http://127.0.0.1:35271/","b":"http://127.0.0.1:35271/"}`) }),
+			got:  plain(func(b *builder) { b.frame("c1", `{"a":"http://127.0.0.1:8080/","b":"http://127.0.0.1:8081/"}`) }),
+			find: []string{"changed @ socket gw /ws #1….b: "},
+		},
 		"a time that is off": {
 			want: plain(func(b *builder) { b.frame("c1", `{"when":"`+b.at.Format(time.RFC3339)+`"}`) }),
 			got:  plain(func(b *builder) { b.frame("c1", `{"when":"`+b.at.Add(5*time.Second).Format(time.RFC3339)+`"}`) }),

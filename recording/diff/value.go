@@ -43,7 +43,8 @@ func keyOf(name string) keyed {
 	case "tag", "tags", "imagetag", "imagetags", "digest", "imagedigest", "repository", "repositoryname", "registryid", "image", "imageid", "ref":
 		return fixedKey
 	case "eventid", "requestid", "extendedrequestid", "awsrequestid", "connectionid", "messageid", "invocationid", "correlationid",
-		"traceid", "spanid", "parentspanid", "tracestate", "traceparent", "xamzntraceid", "awstraceheader", "sessionid", "receipthandle":
+		"traceid", "spanid", "parentspanid", "tracestate", "traceparent", "xamzntraceid", "awstraceheader", "sessionid", "receipthandle",
+		"secwebsocketkey":
 		return idKey
 	default:
 		for _, word := range []string{"duration", "elapsed", "latency", "took"} {
@@ -76,6 +77,21 @@ func isUUID[S ~string | ~[]byte](s S) bool {
 		}
 	}
 	return true
+}
+
+// portAt finds the port of this machine's address where one begins at the start of s: a house listens where there is room.
+func portAt(s string) (from, to int) {
+	for _, host := range []string{"127.0.0.1:", "localhost:", "[::1]:"} {
+		if !strings.HasPrefix(s, host) {
+			continue
+		}
+		for to = len(host); to < len(s) && to < len(host)+5 && digit(s[to]); to++ {
+		}
+		if to > len(host) && (to == len(s) || !digit(s[to])) {
+			return len(host), to
+		}
+	}
+	return 0, 0
 }
 
 // timeAt reads a time of RFC 3339 that begins at the start of s and says how long it is; 0: none does.
