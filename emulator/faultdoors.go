@@ -249,7 +249,9 @@ func (e *Emulator) passOpen(g *gateway.Gateway, r *http.Request, s gateway.Socke
 		o.Slow = true
 		e.faults.Finally(hit, e.resumeSockets)
 	case fault.LateDisconnect:
-		o.Closed = func() { _ = e.faults.Linger(e.patience, hit, e.clock.Now().Add(hit.Delay), nil) }
+		o.Closed = func() {
+			_ = e.faults.Linger(e.patience, hit, e.clock.Now().Add(hit.Delay), func(time.Time) func() { return g.Rest() })
+		}
 	}
 	return o
 }

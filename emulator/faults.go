@@ -45,6 +45,9 @@ const (
 	FaultLateDisconnect = fault.LateDisconnect
 )
 
+// FaultCode says which error, or with which code a connection is closed.
+type FaultCode = fault.Code
+
 // FaultTimeout is the code of an error that is no answer, until the caller gives up.
 const FaultTimeout = fault.Timeout
 

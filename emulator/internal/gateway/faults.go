@@ -78,6 +78,12 @@ func (c *conn) resume() {
 	}
 }
 
+// Rest tells that an Opening.Closed only waits for its time, until it calls resume: Drained does not wait for it meanwhile.
+func (g *Gateway) Rest() (resume func()) {
+	g.backlogs.add(-1)
+	return func() { g.backlogs.add(1) }
+}
+
 // On returns the ids of the open connections of a path.
 func (g *Gateway) On(path string) []string {
 	var ids []string
