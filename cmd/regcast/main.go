@@ -101,7 +101,7 @@ a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no a
 	root.AddCommand(
 		newUp(env), newExec(env), newListen(env), newEmit(env),
 		newTrace(env), newExplain(env), newDiff(), newJournal(env),
-		newRecord(env), newReplay(env), newReport(env), newInspect(env), newCapture(), newFault(env), newClock(env), newQuiet(env),
+		newRecord(env), newReplay(env), newShake(env), newReport(env), newInspect(env), newCapture(), newFault(env), newClock(env), newQuiet(env),
 		newCA(env), newYC(env), newVersion(),
 	)
 	for _, c := range append(root.Commands(), root) {

@@ -42,10 +42,15 @@ func (f *rerunFlags) add(c *cobra.Command) {
 	flags.StringArrayVar(&f.compare.Ignore, "ignore", nil, "with --diff: a `PATH` that is not compared, as in regcast diff (repeatable)")
 	flags.StringArrayVar(&f.compare.Volatile, "volatile", nil, "with --diff: a `PATH` to values that are ids, as in regcast diff (repeatable)")
 	flags.DurationVar(&f.compare.Later, "later", 0, "with --diff: how much later than before a frame may come (default 1s)")
+	f.addUp(c)
+}
+
+// addUp adds the flags that say what to emulate in the place of what was recorded.
+func (f *rerunFlags) addUp(c *cobra.Command) {
 	f.up.add(c)
 	f.configured = func() bool {
 		for _, name := range []string{"trigger", "spec", "template", "function", "container", "faults"} {
-			if flags.Changed(name) {
+			if c.Flags().Changed(name) {
 				return true
 			}
 		}
@@ -132,6 +137,9 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 		return err
 	}
 	f.selection.warn(env.stderr)
+	if err := run.nothing(int(summary.Lines)); err != nil {
+		return err
+	}
 	if !f.rerun.diff {
 		if f.json {
 			return json.NewEncoder(env.stdout).Encode(summary)

@@ -45,6 +45,9 @@ func (s *search) play(ctx context.Context, of *source, sch schedule, observe boo
 	out.schedule = sch
 	cfg := s.cfg
 	cfg.Faults, cfg.FaultSeed = sch.faults(), 0
+	if !s.told.CompareAndSwap(false, true) {
+		cfg.Logger = nil // what it warns of, every run would
+	}
 	var started func(*emulator.Emulator) error
 	if s.options.Fresh != nil {
 		var err error

@@ -15,7 +15,8 @@ import (
 type slip struct {
 	fault emulator.Fault
 	words string
-	class int                // what is tried first
+	class int                // the sort of fault: what is tried first
+	turn  int                // among those of its sort
 	site  emulator.FaultSite // where
 	order int                // of the site in its run
 }
@@ -72,7 +73,7 @@ var mishandled = []struct {
 	{emulator.FaultPublish, emulator.FaultDelay, "", time.Minute, "hand %s to all triggers a minute late"},
 }
 
-// slips are all faults that can be at the places of a run behind the first skip, the most telling first; the seed orders equals.
+// slips are all faults that can be at the places of a run behind the first skip, in the order in which to try them; the seed shuffles those of a sort.
 func slips(sites []emulator.FaultSite, skip int, seed uint64) (out []slip) {
 	matches := map[string]int{}
 	for _, s := range sites {
@@ -145,14 +146,20 @@ func slips(sites []emulator.FaultSite, skip int, seed uint64) (out []slip) {
 			}
 			f := f
 			f.Action, f.Code, f.Delay = m.action, m.code, m.delay
-			out = append(out, slip{f, fmt.Sprintf(m.words, what), class, s, i})
+			out = append(out, slip{fault: f, words: fmt.Sprintf(m.words, what), class: class, site: s, order: i})
 		}
 	}
 	dice := rand.New(rand.NewPCG(seed, 1))
 	if seed != 0 {
 		dice.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	}
-	slices.SortStableFunc(out, func(a, b slip) int { return cmp.Compare(a.class, b.class) })
+	// One of each sort comes first, then a second of each: what is wrong with a handler mostly shows wherever a sort of fault hits it.
+	had := make([]int, len(mishandled))
+	for i, x := range out {
+		out[i].turn = had[x.class]
+		had[x.class]++
+	}
+	slices.SortStableFunc(out, func(a, b slip) int { return cmp.Or(cmp.Compare(a.turn, b.turn), cmp.Compare(a.class, b.class)) })
 	return out
 }
 

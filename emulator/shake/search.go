@@ -20,6 +20,7 @@ type search struct {
 	base     *history
 	report   Report
 	runs     atomic.Int64
+	told     atomic.Bool // one run has a logger
 }
 
 // attempt is a schedule that fails.
