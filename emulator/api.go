@@ -34,6 +34,7 @@ func (e *Emulator) api() http.Handler {
 		{"GET", "/_regcast/journal", e.getJournal},
 		{"GET", "/_regcast/recording", e.getRecording},
 		{"POST", "/_regcast/replay", e.postReplay},
+		{"POST", "/_regcast/replay/{id}/{what}", e.postReplayControl},
 		{"GET", "/_regcast/quiet", e.getQuiet},
 		{"GET", "/_regcast/clock", e.getClock},
 		{"POST", "/_regcast/clock", e.postClock},

@@ -85,6 +85,7 @@ type Emulator struct {
 	known     known
 	snapshot  chan struct{} // a snapshot is due
 	records   atomic.Int64  // published since the start
+	replays   replays
 	tally     tally
 	clients   clients
 

@@ -31,6 +31,8 @@ type ReplayOptions struct {
 	Now bool
 	// Progress, if there is one, hears of each record after it is published or left out.
 	Progress func(ReplayProgress)
+	// Control, if there is one, can hold records back.
+	Control *ReplayControl
 	// Other, if there is one, gets the lines that are no records, in their turn and at their time, when the house is quiet.
 	Other func(context.Context, recording.Line) error
 }
@@ -80,8 +82,8 @@ type replay struct {
 	began    time.Time // by the machine's clock
 	before   tallied
 
-	settle  func(context.Context) error // returns when nothing moves in the house; what hangs is not waited for again and again
-	other   bool                        // Options.Other has had its line, and nobody has waited since for what came of it
+	settle func(context.Context) error // returns when nothing moves in the house; what hangs is not waited for again and again
+	other  bool                        // Options.Other has had its line, and nobody has waited since for what came of it
 
 	start   time.Time       // of the house's clock, at the first line
 	first   time.Time       // recorded time of the first line
@@ -129,7 +131,7 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 		}
 		switch {
 		case line.Record != nil:
-			at, err := r.reach(ctx, line.At, time.Since(asked))
+			at, err := r.turn(ctx, line.At, asked)
 			if err != nil {
 				return err
 			}
@@ -177,6 +179,29 @@ func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]
 	return e.Flush(ctx)
 }
 
+// turn is reach for a record, which somebody can hold back.
+func (r *replay) turn(ctx context.Context, at, asked time.Time) (time.Time, error) {
+	control := r.options.Control
+	if control == nil {
+		return r.reach(ctx, at, time.Since(asked))
+	}
+	flush := func() error { return r.write(ctx) }
+	if r.options.Virtual || r.options.Speed <= 0 {
+		if err := control.pass(ctx, flush); err != nil {
+			return time.Time{}, err
+		}
+		return r.reach(ctx, at, 0)
+	}
+	if _, err := r.reach(ctx, at, time.Since(asked)); err != nil {
+		return time.Time{}, err
+	}
+	came := r.emulator.clock.Now()
+	err := control.pass(ctx, flush)
+	now := r.emulator.clock.Now()
+	r.start = r.start.Add(now.Sub(came)) // what follows keeps its distance
+	return now, err
+}
+
 // reach waits, or moves the clock, until it is time for what was recorded at at, and returns the time of the house. Waiting for the input
 // (somebody has paused) shifts what follows.
 func (r *replay) reach(ctx context.Context, at time.Time, waited time.Duration) (time.Time, error) {
@@ -203,11 +228,23 @@ func (r *replay) reach(ctx context.Context, at time.Time, waited time.Duration) 
 	}
 	timer := e.clock.NewTimer(due.Sub(now))
 	defer timer.Stop()
-	select {
-	case <-timer.C():
-		return e.clock.Now(), nil
-	case <-ctx.Done():
-		return now, context.Cause(ctx)
+	for {
+		early, changed := false, (<-chan struct{})(nil)
+		if r.options.Control != nil {
+			early, _, changed = r.options.Control.state()
+		}
+		if early {
+			now = e.clock.Now()
+			r.start = r.start.Add(min(now.Sub(due), 0))
+			return now, nil
+		}
+		select {
+		case <-timer.C():
+			return e.clock.Now(), nil
+		case <-changed:
+		case <-ctx.Done():
+			return now, context.Cause(ctx)
+		}
 	}
 }
 

@@ -175,7 +175,7 @@ func deliver(ctx context.Context, file string, f replayFlags, env environment) (
 	defer stop()
 	shown := newProgress(env, f.quiet || f.json, run.first, run.last)
 	defer shown.end()
-	keys := newKeys(env, file, f.step, stop, shown.pause)
+	keys := newKeys(env, file, f.step, stop, func(paused, _ bool) { shown.pause(paused) })
 	defer keys.close()
 	began := time.Now()
 	err = d.run(ctx, p.payloads(chosen), keys, shown)
@@ -197,6 +197,8 @@ func deliver(ctx context.Context, file string, f replayFlags, env environment) (
 	case d.Payloads == 0 && p.as == asRecorded:
 		return fmt.Errorf("replay: nothing to send: the recording has no invocation of %s; it has those of: %s",
 			p.function, cmp.Or(strings.Join(p.functions, ", "), "no function"))
+	case d.Payloads == 0 && run.nothing(p.records) != nil:
+		return run.nothing(p.records)
 	case d.Payloads == 0:
 		return errors.New("replay: there was nothing to send")
 	}

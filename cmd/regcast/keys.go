@@ -10,7 +10,7 @@ import (
 // keys are what a person at the terminal says to a replay: space pauses and resumes, s lets one record through, q ends it. Where there is no
 // terminal nobody says anything.
 type keys struct {
-	tell    func(paused bool) // hears of each change
+	tell    func(paused, step bool) // hears of each key
 	restore func()
 	once    sync.Once
 
@@ -18,15 +18,14 @@ type keys struct {
 	cond   sync.Cond
 	paused bool
 	single int // records to let through while paused
-	raw    bool
 }
 
 // newKeys listens at the terminal, if there is one and it does not hold the recording. stop is called when the person ends the replay, tell
-// when it is paused or goes on.
-func newKeys(env environment, file string, step bool, stop func(), tell func(paused bool)) *keys {
+// at once, and when it is paused, goes on, or lets one record through.
+func newKeys(env environment, file string, step bool, stop func(), tell func(paused, step bool)) *keys {
 	k := &keys{paused: step, restore: func() {}, tell: tell}
 	k.cond.L = &k.mu
-	tell(step)
+	tell(step, false)
 	in, ok := env.stdin.(*os.File)
 	if !ok || file == "-" {
 		return k
@@ -35,7 +34,7 @@ func newKeys(env environment, file string, step bool, stop func(), tell func(pau
 	if err != nil {
 		return k // no keys then
 	}
-	k.raw, k.restore = true, restore
+	k.restore = restore
 	go k.listen(in, stop) // it ends with the process: a read of a terminal cannot be broken off
 	return k
 }
@@ -76,7 +75,7 @@ func (k *keys) press(key byte, stop func()) {
 	default:
 		return
 	}
-	k.tell(k.paused)
+	k.tell(k.paused, key == 's' || key == '\r' || key == '\n')
 	k.cond.Broadcast()
 }
 
@@ -97,9 +96,6 @@ func (k *keys) wait(ctx context.Context) error {
 	}
 	return ctx.Err()
 }
-
-// eager tells that somebody may pause: then nothing may wait in a buffer.
-func (k *keys) eager() bool { return k.raw }
 
 // close gives the terminal back, as it was. Further calls do nothing.
 func (k *keys) close() { k.once.Do(k.restore) }

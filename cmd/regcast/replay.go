@@ -117,7 +117,12 @@ func replay(ctx context.Context, regcast client, file string, f replayFlags, env
 	defer stop()
 	shown := newProgress(env, f.quiet || f.json, run.first, run.last)
 	defer shown.end()
-	keys := newKeys(env, file, f.step, stop, shown.pause)
+	held := newHeld(regcast, f.step)
+	defer held.end()
+	keys := newKeys(env, file, f.step, stop, func(paused, step bool) {
+		shown.pause(paused)
+		held.press(paused, step)
+	})
 	defer keys.close()
 
 	body, feed := io.Pipe()
@@ -127,44 +132,59 @@ func replay(ctx context.Context, regcast client, file string, f replayFlags, env
 		if f.wholesale(run) {
 			err = sendFile(ctx, feed, file)
 		} else {
-			err = send(ctx, feed, run.Header(), lines, keys)
+			err = send(ctx, feed, run.Header(), lines)
 		}
 		_ = feed.Close() // what is sent is replayed, whatever ended the sending
 		sent <- err
 	}()
-	// The request itself is not cut off: what has been sent gets its summary.
-	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), "POST", regcast.base+"/_regcast/replay?"+q.Encode(), body)
+	// The request itself is not cut off at once: what was replayed gets its summary.
+	asking, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() {
+		held.stop()
+		time.AfterFunc(lastAnswer, cut)
+	})()
+	req, err := http.NewRequestWithContext(asking, "POST", regcast.base+"/_regcast/replay?"+q.Encode(), body)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
+	req.Close = true // what is not read of it when it is stopped must not be taken for another request
 	res, err := regcast.send(req)
 	if err != nil {
 		stop()
 		_ = body.CloseWithError(err)
-		<-sent
-		return err
+		return err // what feeds it may wait for standard input
 	}
 	defer res.Body.Close()
-	summary, failed := news(res.Body, shown, env.stderr)
+	summary, stopped, failed := news(res.Body, shown, held, env.stderr)
 	shown.end()
+	keys.close()
 	_ = body.CloseWithError(errors.New("the emulator takes no more"))
-	err = <-sent
-	if failed != nil {
+	select {
+	case err = <-sent:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if failed != nil && (err == nil || errors.Is(err, context.Canceled)) { // else the emulator only saw what came of that
 		err = failed
 	}
 	if summary == nil {
-		if err == nil {
-			err = errors.New("replay: the emulator broke off")
+		if err == nil || errors.Is(err, context.Canceled) {
+			err = errors.New("replay: the emulator broke off; the same command goes on with what is left, when it runs again with its --data folder")
 		}
 		return err
+	}
+	f.selection.warn(env.stderr)
+	if err == nil {
+		err = run.nothing(int(summary.Lines))
 	}
 	if f.json {
 		_ = json.NewEncoder(env.stdout).Encode(summary)
 	} else {
-		printSummary(env.stdout, *summary, run.skipped())
+		printSummary(env.stdout, *summary, run.skipped(), f.selection.left)
 	}
-	if errors.Is(err, context.Canceled) {
+	if stopped || errors.Is(err, context.Canceled) {
 		return exitError{exitFailed, errors.New("replay: ended before the recording's end; the same command goes on with what is left")}
 	}
 	return err
@@ -188,6 +208,7 @@ func (f replayFlags) query() (url.Values, error) {
 	}
 	if f.step {
 		q.Set("eager", "true")
+		q.Set("paused", "true")
 	}
 	if now {
 		q.Set("time", "now")
@@ -227,11 +248,12 @@ func sendFile(ctx context.Context, w io.Writer, name string) error {
 }
 
 // send writes the recording to the emulator, line by line, as the keys let it.
-func send(ctx context.Context, w io.Writer, h recording.Header, lines lines, keys *keys) error {
+func send(ctx context.Context, w io.Writer, h recording.Header, lines lines) error {
 	out, err := recording.NewWriter(w, h)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = out.Flush() }() // when the emulator takes no more, it says why
 	for line, err := range lines {
 		if err != nil {
 			return err
@@ -239,34 +261,26 @@ func send(ctx context.Context, w io.Writer, h recording.Header, lines lines, key
 		if line.Record == nil && line.End == nil {
 			continue // what followed from the records is to follow anew
 		}
-		if line.Record != nil {
-			if err := keys.wait(ctx); err != nil {
-				return err
-			}
-		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err := out.Write(line); err != nil {
 			return nil // the emulator takes no more, and says why
 		}
-		if keys.eager() {
-			if err := out.Flush(); err != nil {
-				return nil
-			}
-		}
 	}
-	_ = out.Flush() // as above
 	return nil
 }
 
 // news reads the emulator's answer to its end.
-func news(body io.Reader, shown *progress, stderr io.Writer) (summary *emulator.ReplaySummary, err error) {
+func news(body io.Reader, shown *progress, held *held, stderr io.Writer) (summary *emulator.ReplaySummary, stopped bool, err error) {
 	d := json.NewDecoder(body)
 	for {
 		var n emulator.ReplayNews
 		if err := d.Decode(&n); err != nil {
-			return summary, nil // the end, or the summary is missing
+			return summary, false, nil // the end, or the summary is missing
+		}
+		if n.Replay != "" {
+			held.begin(n.Replay)
 		}
 		if n.Progress != nil {
 			shown.show(*n.Progress)
@@ -279,15 +293,15 @@ func news(body io.Reader, shown *progress, stderr io.Writer) (summary *emulator.
 			err = errors.New(n.Error)
 		}
 		if n.Summary != nil {
-			return n.Summary, err
+			return n.Summary, n.Stopped, err
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 }
 
-func printSummary(w io.Writer, s emulator.ReplaySummary, skipped int) {
+func printSummary(w io.Writer, s emulator.ReplaySummary, skipped, filtered int) {
 	fmt.Fprintf(w, "replayed %s of %s: %d records, %d events", s.Duration.Round(time.Millisecond), s.Span.Round(time.Millisecond), s.Records, s.Events)
 	fmt.Fprintf(w, "; %d batches delivered, %d frames to sockets, %d lost, %d invocations failed\n", s.Batches, s.Frames, s.Lost, s.Failed)
 	var left []string
@@ -296,6 +310,9 @@ func printSummary(w io.Writer, s emulator.ReplaySummary, skipped int) {
 	}
 	if s.Mute > 0 {
 		left = append(left, fmt.Sprintf("%d that no cloud has an event for", s.Mute))
+	}
+	if filtered > 0 {
+		left = append(left, fmt.Sprintf("%d by --filter", filtered))
 	}
 	if skipped > 0 {
 		left = append(left, fmt.Sprintf("%d that cannot be read (regcast inspect tells why)", skipped))

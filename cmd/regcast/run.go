@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ func openRun(name string, env environment) (*recordedRun, error) {
 		r.left++
 		fmt.Fprintf(env.stderr, "regcast: %s: %v\n", name, err)
 	}
+	empty := "the file is empty"
 	in := env.stdin
 	if name != "-" {
 		f, err := os.Open(name)
@@ -42,7 +44,17 @@ func openRun(name string, env environment) (*recordedRun, error) {
 			return nil, usageError("%w", err)
 		}
 		in, r.close = f, f.Close
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			return nil, errors.Join(usageError("%s: it is a folder; want a file", name), r.Close())
+		}
+	} else {
+		empty = "nothing came on standard input"
 	}
+	buffered := bufio.NewReader(in)
+	if _, err := buffered.Peek(1); errors.Is(err, io.EOF) {
+		return nil, errors.Join(usageError("%s: %s", name, empty), r.Close())
+	}
+	in = buffered
 	ours, rest, err := foreign.Recognise(in)
 	if err == nil && ours {
 		err = r.read(rest)
@@ -57,6 +69,14 @@ func openRun(name string, env environment) (*recordedRun, error) {
 		r.span()
 	}
 	return r, nil
+}
+
+// nothing is the error of a file from elsewhere that has nothing to replay. lines are those that were found.
+func (r *recordedRun) nothing(lines int) error {
+	if !r.foreign || lines > 0 || r.left == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: there is nothing to replay; regcast inspect %s says what it holds", r.name, r.name)
 }
 
 // read is for a recording.

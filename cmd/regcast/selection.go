@@ -193,6 +193,7 @@ func (a *assignment) to(value any, line recording.Line) (any, recording.Line, er
 	a.asked = true
 	next, _ := a.code.Run(value).Next()
 	if err, failed := next.(error); failed {
+		a.asked = false // the error says it
 		return nil, line, fmt.Errorf("--set: line of %s: %w", line.At.Format(time.RFC3339Nano), err)
 	}
 	data, err := gojq.Marshal(next)
@@ -201,6 +202,7 @@ func (a *assignment) to(value any, line recording.Line) (any, recording.Line, er
 	}
 	var out recording.Line
 	if err := json.Unmarshal(data, &out); err != nil {
+		a.asked = false
 		return nil, line, fmt.Errorf("--set: line of %s is no line of a recording any more: %w", line.At.Format(time.RFC3339Nano), err)
 	}
 	if !a.touched {
