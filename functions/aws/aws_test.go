@@ -177,7 +177,7 @@ func TestFunctions(t *testing.T) {
 			r.start(t, self, mainVariable+"="+test.main, "AWS_ENDPOINT_URL="+c.url, "REGCAST_BUCKET=mine")
 			got := r.invoke(t, test.event)
 			is.Equal(got[:min(len(got), len(test.want))], test.want) // an error goes on with its type in Go's words
-			for i := range min(len(c.did), len(test.did)) { // an object's key goes on with the time
+			for i := range min(len(c.did), len(test.did)) {          // an object's key goes on with the time
 				c.did[i] = c.did[i][:min(len(c.did[i]), len(test.did[i]))]
 			}
 			is.Equal(c.did, test.did)
