@@ -36,6 +36,13 @@ func (in *inputs) all(yield func(recording.Line, error) bool) {
 		return true
 	}
 	for line, err := range in.lines {
+		if in.closing { // what clients said then was heard by nobody; that they went was noticed
+			if err == nil && line.Socket != nil && line.Socket.By == "client" {
+				line.At = last
+				h.lines = append(h.lines, line)
+			}
+			continue
+		}
 		if err != nil {
 			if !play(h.all()) || !yield(line, err) {
 				return
@@ -48,8 +55,11 @@ func (in *inputs) all(yield func(recording.Line, error) bool) {
 		if line.At.After(last) {
 			last = line.At
 		}
-		if in.closing = line.Step != nil && line.Step.What == events.StepClosing; in.closing || line.End != nil {
+		if line.End != nil {
 			break
+		}
+		if in.closing = line.Step != nil && line.Step.What == events.StepClosing; in.closing {
+			continue
 		}
 		if !play(h.read(line)) {
 			return
