@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/regcast/regcast/emulator"
@@ -17,8 +19,14 @@ import (
 
 // GoldenOptions say how Golden compares. The zero value runs the recording's own configuration with today's files and code.
 type GoldenOptions struct {
-	// Config, if it is not nil, takes the place of the recording's configuration: with Functions, whose code is in this process, above all.
+	// Config, if it is not nil, takes the place of the recording's configuration. What a run needs beside (Record, Start, Frozen) is set.
 	Config *emulator.Config
+	// Functions are the functions in this process, as in emulator.Config: a recording knows their names alone.
+	Functions map[string]emulator.Function
+	// Listener is where the emulator listens, for functions that must know it; see emulator.Config.
+	Listener net.Listener
+	// Header gives clients more headers: what was scrubbed from the recording, such as their authorization.
+	Header map[string][]string
 	// Accept writes today's run over the recording when they differ, in place of failing: for a flag of the test, such as -accept.
 	Accept bool
 	// Diff says what counts as a difference.
@@ -56,10 +64,26 @@ func Golden(t testing.TB, file string, options ...GoldenOptions) {
 		}
 	}
 	run := *cfg
+	if o.Functions != nil {
+		run.Functions = o.Functions
+	}
+	if o.Listener != nil {
+		run.Listener = o.Listener
+	}
+	var missing []string
+	for _, name := range want.Header().Configuration.InProcess {
+		if run.Functions[name] == nil && o.Config == nil {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		t.Fatalf("emulatortest: golden: %s: the functions %s ran in the process that made the recording: give them as GoldenOptions.Functions",
+			file, strings.Join(missing, ", "))
+	}
 	complete(&run)
 	var today bytes.Buffer
 	if _, err := rerun.Run(context.Background(), want, run, rerun.Options{
-		Out: &today, Notice: func(s string) { t.Logf("emulatortest: golden: %s", s) },
+		Out: &today, Header: o.Header, Dial: dial(run.Listener), Notice: func(s string) { t.Logf("emulatortest: golden: %s", s) },
 	}); err != nil {
 		t.Fatalf("emulatortest: golden: %s: %v", file, err)
 	}
@@ -82,6 +106,14 @@ func Golden(t testing.TB, file string, options ...GoldenOptions) {
 		return
 	}
 	t.Errorf("emulatortest: golden: today's run differs from %s:\n%s", file, &text)
+}
+
+// dial reaches a listener that is no one of the network.
+func dial(l net.Listener) func(context.Context) (net.Conn, error) {
+	if n, ok := l.(*Network); ok {
+		return n.DialContext
+	}
+	return nil
 }
 
 func compare(want, got []byte, o diff.Options) (diff.Report, error) {
