@@ -48,12 +48,14 @@ func (e *Emulator) postReplay(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	news := replayNews{to: json.NewEncoder(w), flush: out.Flush, eager: o.Eager, gone: func() { cancel(errGone) }}
 	body := endingBody{Reader: r.Body}
-	id := e.replays.add(runningReplay{control: o.Control, stop: func() {
-		cancel(errStopped)
+	stop := func(why error) {
+		cancel(why)
 		if !body.ended.Load() {
 			_ = out.SetReadDeadline(time.Now()) // what is not sent yet is not waited for
 		}
-	}})
+	}
+	defer context.AfterFunc(e.streams, func() { stop(errStopping) })() // a replay must not hold up the end of the house
+	id := e.replays.add(runningReplay{control: o.Control, stop: func() { stop(errStopped) }})
 	beating := make(chan struct{})
 	go func() {
 		defer close(beating)
@@ -88,7 +90,10 @@ func (e *Emulator) postReplay(w http.ResponseWriter, r *http.Request) {
 	}
 	summary, err := e.Replay(ctx, lines, o)
 	last := ReplayNews{Summary: &summary, Stopped: errors.Is(context.Cause(ctx), errStopped)}
-	if err != nil && !last.Stopped {
+	switch {
+	case errors.Is(context.Cause(ctx), errStopping):
+		last.Error = errStopping.Error()
+	case err != nil && !last.Stopped:
 		last.Error = err.Error()
 	}
 	news.tell(last)
@@ -108,6 +113,9 @@ func (b *endingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// errStopping ends a replay with the house.
+var errStopping = errors.New("replay: the emulator was stopped")
+
 // errGone ends a replay whose client does not listen any more.
 var errGone = errors.New("the client is gone")
 
@@ -117,10 +125,11 @@ type replayNews struct {
 	eager bool // tell of every record
 	gone  func()
 
-	mu   sync.Mutex
-	to   *json.Encoder
-	last *ReplayProgress
-	told time.Time
+	mu    sync.Mutex
+	to    *json.Encoder
+	last  *ReplayProgress
+	told  time.Time
+	fresh bool // last is not told yet
 }
 
 func (n *replayNews) tell(one ReplayNews) {
@@ -130,7 +139,7 @@ func (n *replayNews) tell(one ReplayNews) {
 }
 
 func (n *replayNews) write(one ReplayNews) {
-	n.told = time.Now()
+	n.told, n.fresh = time.Now(), false
 	if err := errors.Join(n.to.Encode(one), n.flush()); err != nil {
 		n.gone()
 	}
@@ -139,7 +148,7 @@ func (n *replayNews) write(one ReplayNews) {
 func (n *replayNews) progress(p ReplayProgress) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.last = &p
+	n.last, n.fresh = &p, true
 	if n.eager || time.Since(n.told) >= tellEvery {
 		n.write(ReplayNews{Progress: n.last})
 	}
@@ -147,13 +156,13 @@ func (n *replayNews) progress(p ReplayProgress) {
 
 // beat tells again and again, so that it shows when nobody listens, until ctx ends.
 func (n *replayNews) beat(ctx context.Context) {
-	every := time.NewTicker(beatEvery)
+	every := time.NewTicker(tellEvery)
 	defer every.Stop()
 	for {
 		select {
 		case <-every.C:
 			n.mu.Lock()
-			if time.Since(n.told) >= beatEvery/2 {
+			if n.fresh || time.Since(n.told) >= beatEvery {
 				p := ReplayProgress{}
 				if n.last != nil {
 					p = *n.last

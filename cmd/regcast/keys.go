@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"sync"
+	"syscall"
+	"time"
 )
 
 // keys are what a person at the terminal says to a replay: space pauses and resumes, s lets one record through, q ends it. Where there is no
@@ -53,12 +56,20 @@ func checkStep(step bool, file string, env environment) error {
 func (k *keys) listen(in io.Reader, stop func()) {
 	var b [1]byte
 	for {
-		if _, err := in.Read(b[:]); err != nil {
+		_, err := in.Read(b[:])
+		if errors.Is(err, syscall.EIO) { // another job has the terminal for now
+			time.Sleep(keysAgain)
+			continue
+		}
+		if err != nil {
 			return
 		}
 		k.press(b[0], stop)
 	}
 }
+
+// keysAgain is how often somebody looks whether the terminal is ours again.
+const keysAgain = 200 * time.Millisecond
 
 func (k *keys) press(key byte, stop func()) {
 	k.mu.Lock()
