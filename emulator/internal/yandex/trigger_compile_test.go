@@ -84,6 +84,8 @@ func TestFiltersSayWhyTheyRefuse(t *testing.T) {
 			`image_name: want "Ubuntu", got "ubuntu" (differs only by upper and lower case)`},
 		{"other registry in the name", edit(t, noTag, "ubuntu", "crpother/ubuntu"), words.Wording{}, attached("crpmine", "ubuntu", "x"),
 			`image_name: want "crpother/ubuntu", got "ubuntu" (the filter has the registry id crpother, the image is in crpmine)`},
+		{"a longer name", edit(t, noTag, "ubuntu", "team/app"), words.Wording{}, attached("crpmine", "app", "x"),
+			`image_name: want "team/app", got "app" (a name is compared whole, and the filter's is longer)`},
 		{"a beginning", noTag, words.Wording{}, attached("crpmine", "ubuntu-slim", "x"),
 			`image_name: want "ubuntu", got "ubuntu-slim" (a name is compared whole, a beginning is not enough)`},
 		{"an end", edit(t, noTag, "ubuntu", "app"), words.Wording{}, attached("crpmine", "team/app", "x"),

@@ -64,7 +64,7 @@ func nearImage(want string, c events.Change) string {
 		return "a name has no tag and no digest; the filter tag is a field of its own"
 	case strings.Contains(registry, ".") && same(repository):
 		return "a name is written without the registry's host: " + c.Repository + " or " + qualified
-	case repository == c.Repository:
+	case repository == c.Repository && strings.HasPrefix(registry, "crp"): // else it is a part of the name
 		return fmt.Sprintf("the filter has the registry id %s, the image is in %s", registry, c.Registry)
 	case strings.Contains(want, "*"):
 		return "there are no patterns: a name is compared whole, and * is only a *"
@@ -72,6 +72,8 @@ func nearImage(want string, c events.Change) string {
 		return "a name is compared whole, a beginning is not enough"
 	case strings.HasSuffix(c.Repository, want):
 		return "a name is compared whole, an end is not enough"
+	case strings.HasSuffix(want, "/"+c.Repository):
+		return "a name is compared whole, and the filter's is longer"
 	}
 	return ""
 }
