@@ -256,8 +256,8 @@ func (d *delivery) run(ctx context.Context, payloads payloads, keys *keys, shown
 		if a.text != "" {
 			shown.clear()
 			d.fail(p, a)
-			if d.Payloads == 1 && a.err != nil { // the others would fare no better
-				return errors.New("replay: ended after the first payload, because there was no answer")
+			if d.Payloads == 1 && a.hopeless {
+				return errors.New("replay: ended after the first payload: the others would fare no better")
 			}
 		}
 		shown.show(emulator.ReplayProgress{At: p.at, Records: int64(d.Payloads), Events: int64(d.Events)})

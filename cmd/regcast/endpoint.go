@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,12 +161,12 @@ func (e *endpoint) findLambda(function string, env environment) error {
 
 // answered is what came of one request.
 type answered struct {
-	status string // "200", "200 function error", "no answer"
-	text   string // why it failed; empty: it did not
-	body   []byte // the beginning
-	again  bool   // another try may help
-	after  time.Duration
-	err    error // there was no answer
+	status   string // "200", "200 function error", "no answer"
+	text     string // why it failed; empty: it did not
+	body     []byte // the beginning
+	again    bool   // another try may help
+	after    time.Duration
+	hopeless bool // nobody is there, or nobody lets us in
 }
 
 // mostAnswer bounds what is read of an answer: Lambda's are 6 MB.
@@ -175,7 +176,7 @@ const mostAnswer = 8 << 20
 func (e *endpoint) send(ctx context.Context, data []byte) answered {
 	req, err := e.request(ctx, data)
 	if err != nil {
-		return answered{status: "no answer", text: err.Error(), err: err}
+		return answered{status: "no answer", text: err.Error(), hopeless: true}
 	}
 	res, err := e.client.Do(req)
 	if err != nil {
@@ -183,16 +184,17 @@ func (e *endpoint) send(ctx context.Context, data []byte) answered {
 		if errors.As(err, &sent) {
 			err = sent.Err // the URL is known
 		}
-		return answered{status: "no answer", text: err.Error(), err: err, again: ctx.Err() == nil}
+		return answered{status: "no answer", text: err.Error(), hopeless: true, again: ctx.Err() == nil}
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, mostAnswer))
 	a := answered{status: strconv.Itoa(res.StatusCode), body: body[:min(len(body), 1000)]}
 	switch failed := cmp.Or(res.Header.Get("X-Amz-Function-Error"), res.Header.Get("X-Function-Error")); {
 	case err != nil:
-		a.text, a.again, a.err = "the answer broke off: "+err.Error(), true, err
+		a.text, a.again = "the answer broke off: "+err.Error(), true
 	case res.StatusCode/100 != 2:
 		a.text = res.Status
+		a.hopeless = slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, res.StatusCode)
 		a.again = res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500
 		if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
 			a.after = min(time.Duration(seconds)*time.Second, time.Minute)
