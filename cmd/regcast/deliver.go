@@ -152,6 +152,9 @@ func deliver(ctx context.Context, file string, f replayFlags, env environment) (
 	if d.to, err = newEndpoint(f.deliver.target, f.deliver.headers, f.deliver.invoke, env); err != nil {
 		return err
 	}
+	if err := checkStep(f.step, file, env); err != nil {
+		return err
+	}
 	run, err := openRun(file, env)
 	if err != nil {
 		return err
@@ -159,9 +162,6 @@ func deliver(ctx context.Context, file string, f replayFlags, env environment) (
 	defer func() { err = errors.Join(err, run.Close()) }()
 	p, err := f.deliver.packer(d.to, run, f.again, now)
 	if err != nil {
-		return err
-	}
-	if err := checkStep(f.step, file, env); err != nil {
 		return err
 	}
 	chosen, err := f.selection.of(run, p.as == asRecorded)

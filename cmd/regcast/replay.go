@@ -101,14 +101,14 @@ func replay(ctx context.Context, regcast client, file string, f replayFlags, env
 	if err != nil {
 		return err
 	}
+	if err := checkStep(f.step, file, env); err != nil {
+		return err
+	}
 	run, err := openRun(file, env)
 	if err != nil {
 		return err
 	}
 	defer run.Close()
-	if err := checkStep(f.step, file, env); err != nil {
-		return err
-	}
 	lines, err := f.selection.of(run, false)
 	if err != nil {
 		return err
