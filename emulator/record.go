@@ -234,7 +234,7 @@ func (e *Emulator) startRecord(w io.Writer, compress bool) error {
 func (e *Emulator) Header() recording.Header {
 	h := recording.Header{
 		Format: recording.Format, Version: recording.Version, Regcast: e.version, Created: time.Now().UTC(), Now: e.clock.Now(),
-		Resources: map[string]json.RawMessage{}, Configuration: e.configuration,
+		Resources: map[string]json.RawMessage{}, Configuration: e.inForce(),
 	}
 	for name, list := range map[string]any{
 		"triggers": e.Triggers(), "gateways": e.Gateways(), "apis": e.APIs(), "functions": e.Functions(), "queues": e.Queues(),

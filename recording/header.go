@@ -31,14 +31,18 @@ type Header struct {
 	raw []byte // as it was read
 }
 
-// Configuration is what an emulator was told at its start. Files are here with their contents.
+// Made begins the names of what is no file: clients of the cloud have made it, and it is here in the form that a file would have.
+const Made = "client:"
+
+// Configuration is what an emulator was told at its start, with what clients of the cloud have changed since. Files are here with their
+// contents.
 type Configuration struct {
 	Triggers         []File          `json:"triggers,omitempty"`
 	Gateways         []Gateway       `json:"gateways,omitempty"`
 	Template         *Template       `json:"template,omitempty"`
 	Functions        []CloudFunction `json:"functions,omitempty"`
 	Containers       []Container     `json:"containers,omitempty"`
-	InProcess        []string        `json:"in_process,omitempty"` // functions that ran in the process: nobody else has them
+	InProcess        []string        `json:"in_process,omitempty"` // functions that ran in the process, or whose source clients have sent: nobody else has them
 	AllowOrigins     []string        `json:"allow_origins,omitempty"`
 	TagOnCreateImage bool            `json:"tag_on_create_image,omitempty"`
 	QuietChildren    bool            `json:"quiet_children,omitempty"`

@@ -1,7 +1,9 @@
 package rerun
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -83,6 +85,9 @@ func (c *clients) dial(ctx context.Context, s recording.Socket) error {
 		why := err.Error()
 		if res != nil {
 			why = "answered " + res.Status
+		}
+		if asked, err := json.Marshal(s); err == nil && bytes.Contains(asked, []byte("[scrubbed:")) {
+			why += "; what was secret in its URL and headers is not in the recording: give headers that are good now"
 		}
 		c.options.Notice(fmt.Sprintf("socket %s of %s%s was let in then and is not now: %s", s.Connection, s.Gateway, s.URL, why))
 		c.refused[s.Connection] = true

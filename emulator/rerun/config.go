@@ -3,6 +3,7 @@ package rerun
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/regcast/regcast/emulator"
 	"github.com/regcast/regcast/recording"
@@ -12,7 +13,7 @@ import (
 // have any more is as it was recorded, and the notices say so. A nil read takes all as recorded.
 func Config(c recording.Configuration, read func(name string) ([]byte, error)) (cfg emulator.Config, notices []string) {
 	today := func(name, recorded string) []byte {
-		if read != nil {
+		if read != nil && !strings.HasPrefix(name, recording.Made) {
 			data, err := read(name)
 			if err == nil {
 				return data

@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -47,6 +48,30 @@ func (s *Service) DeclareDefault() error {
 		return nil
 	}
 	return s.run(it)
+}
+
+// Form is a gateway as a file would declare it.
+type Form struct {
+	ID, Name string
+	File     string // that declares it; empty: none does
+	Default  bool   // as it is without any set-up
+	Spec     []byte
+}
+
+// Forms are all gateways that run. Their variables are not in their specifications.
+func (s *Service) Forms() []Form {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Form
+	for _, it := range s.gateways.All(nil) {
+		g := it.Message
+		if s.broken[g.Id] {
+			continue
+		}
+		out = append(out, Form{ID: g.Id, Name: g.Name, File: it.File, Spec: it.Extra,
+			Default: g.Id == yandex.GatewayID && bytes.Equal(it.Extra, yandex.DefaultGateway())})
+	}
+	return out
 }
 
 func declared(id, name string, spec []byte, at *timestamppb.Timestamp) item {

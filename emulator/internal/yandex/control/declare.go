@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"github.com/regcast/regcast/emulator/internal/yandex"
+	"github.com/regcast/regcast/emulator/internal/yandex/apigateway"
 	"github.com/regcast/regcast/emulator/internal/yandex/containers"
 	"github.com/regcast/regcast/emulator/internal/yandex/functions"
+	"github.com/regcast/regcast/emulator/internal/yandex/triggers"
 )
 
 // File is a definition with the name that its errors carry. ID is a gateway's, and empty for triggers.
@@ -89,3 +91,12 @@ func gatewayName(file string) string {
 	}, strings.TrimSuffix(base, filepath.Ext(base)))
 	return strings.Trim(name[:min(len(name), 63)], "-")
 }
+
+// Triggers are the triggers as files would declare them.
+func (p *Plane) Triggers() ([]triggers.Form, error) { return p.triggers.Forms() }
+
+// Gateways are the gateways as files would declare them.
+func (p *Plane) Gateways() []apigateway.Form { return p.gateways.Forms() }
+
+// Declared counts the triggers that a file has declared.
+func (p *Plane) Declared(file string) int { return p.triggers.Declared(file) }

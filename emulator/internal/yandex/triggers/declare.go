@@ -1,6 +1,7 @@
 package triggers
 
 import (
+	"bytes"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -30,6 +31,7 @@ func (s *Service) Declare(file string, data []byte) error {
 		if err := s.triggers.Declare(it); err != nil {
 			return err
 		}
+		s.asTold[it.Message.Id] = it
 		if err := s.triggers.Free(it.Message.FolderId, it.Message.Name, it.Message.Id); err != nil {
 			s.o.Warn(fmt.Sprintf("%s: another trigger is called %s too; clients that ask for names find both", file, it.Message.Name))
 		}
@@ -63,7 +65,56 @@ func (s *Service) DeclareDefault() error {
 	if _, there := s.triggers.DeclareDefault(it); !there {
 		return nil
 	}
+	s.asTold[it.Message.Id] = it
 	return s.run(declared[0])
+}
+
+// Form is a trigger as a file would declare it.
+type Form struct {
+	ID   string
+	File string // that declares it; empty: none does
+	// Unchanged: it is as its file, or the default, says.
+	Unchanged bool
+	Data      []byte // JSON, as the cloud's client prints it
+}
+
+// Declared counts the triggers that a file has declared.
+func (s *Service) Declared(file string) int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n := 0
+	for _, it := range s.asTold {
+		if it.File == file {
+			n++
+		}
+	}
+	return n
+}
+
+// Forms are all triggers that run.
+func (s *Service) Forms() ([]Form, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []Form
+	for _, it := range s.triggers.All(nil) {
+		id := it.Message.Id
+		if s.broken[id] {
+			continue
+		}
+		told, ok := s.asTold[id]
+		f := Form{ID: id, File: told.File, Unchanged: ok && proto.Equal(told.Message, it.Message) && bytes.Equal(told.Extra, it.Extra)}
+		m, err := form(it)
+		if err != nil {
+			return nil, err
+		}
+		text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+		if err != nil {
+			return nil, fmt.Errorf("trigger %s: %w", id, err)
+		}
+		f.Data = ascii(text)
+		out = append(out, f)
+	}
+	return out, nil
 }
 
 // run compiles and sets a declared trigger.

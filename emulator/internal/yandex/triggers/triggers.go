@@ -61,6 +61,7 @@ type Service struct {
 
 	mu     sync.RWMutex    // round a change and what it sets off
 	broken map[string]bool // ids of kept triggers that do not run, as their declaration is not understood
+	asTold map[string]item // what was declared, by id
 }
 
 // item is a trigger. Extra is the rule of one that v1 made, in protobuf's wire format.
@@ -81,7 +82,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{o: o, triggers: kept, started: o.Store.Now(), broken: make(map[string]bool)}
+	s := &Service{o: o, triggers: kept, started: o.Store.Now(), broken: make(map[string]bool), asTold: map[string]item{}}
 	for _, it := range kept.All(nil) {
 		_, compiled, err := s.compile(it)
 		if err != nil {
