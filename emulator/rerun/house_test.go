@@ -127,7 +127,7 @@ func broadcasts(t *testing.T) []byte {
 			}
 			switch {
 			case i == 25:
-				first.Close()
+				leave(t, em, first.Close)
 			case i < 25 && i%5 == 0:
 				first.Write([]byte("still here"))
 			}
@@ -138,6 +138,25 @@ func broadcasts(t *testing.T) []byte {
 			advance(t, em, gap)
 		}
 	})
+}
+
+// leave closes a socket and returns when the house has noticed: else what comes next is no run that could be had again.
+func leave(t *testing.T, em *emulatortest.Emulator, hangUp func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	lines, err := em.Follow(ctx, "socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangUp()
+	for line, err := range lines {
+		if err == nil && line.Socket.What == recording.Closed {
+			em.Flush()
+			return
+		}
+	}
+	t.Fatal("nobody has noticed that a socket was closed")
 }
 
 func advance(t *testing.T, em *emulatortest.Emulator, by time.Duration) {
@@ -180,11 +199,9 @@ func deployed(t *testing.T) []byte {
 		team.Expect("create-image-tag", "create-image-tag")
 		team.Write([]byte("ping"))
 		team.Read()
-		team.Close()
-		em.Flush()
+		leave(t, em, team.Close)
 		push("team/app:v3")
-		_ = vanishing.CloseNow()
-		em.Flush()
+		leave(t, em, func() { _ = vanishing.CloseNow() })
 		push("team/app:v4")
 		all.Expect("create-image-tag", "create-image-tag", "create-image-tag", "create-image-tag", "create-image-tag")
 	})
@@ -238,8 +255,7 @@ func invoked(t *testing.T) ([]byte, func(*emulator.Config)) {
 				a.Write([]byte("hello"))
 				em.Flush()
 			case 8:
-				a.Close()
-				em.Flush()
+				leave(t, em, a.Close)
 			}
 		}
 		advance(t, em, time.Minute)
