@@ -50,6 +50,8 @@ type Config struct {
 	Environ []string
 	// Cache is a folder where built functions are found again, by other emulators too. Empty: every New links them anew.
 	Cache string
+	// TrustCache runs what is in Cache, whatever has changed since: for many emulators one after another, of which the first has built.
+	TrustCache bool
 	// Watch builds functions anew when their source changes.
 	Watch bool
 	// Debug names functions, as Functions does, whose process waits for a debugger.

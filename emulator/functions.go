@@ -125,7 +125,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	}
 	e.identities = newIdentities(e.identity)
 	e.runner = runner.New(runner.Options{
-		Cache: cfg.Cache, Through: e.passInvoke,
+		Cache: cfg.Cache, TrustCache: cfg.TrustCache, Through: e.passInvoke,
 		Clock: e.clock, Dir: e.folder.functions(), Region: region, Host: cfg.Environ, Env: e.functionEnv, Watch: cfg.Watch,
 		Note: func(s events.Step) {
 			e.note(s)

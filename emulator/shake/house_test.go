@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -54,13 +53,12 @@ func (f function) Invoke(ctx context.Context, payload []byte) ([]byte, error) { 
 type handler struct {
 	mu     sync.Mutex
 	open   []string
-	posted map[string]bool // event at connection
 	events int
 	url    string
 	client *http.Client
 
 	drops  bool // one event in fifty is nobody's
-	again  bool // a request that failed fails the batch, which comes again to those that have it
+	tries  int  // of a request; when all have failed the batch fails, and comes again to those that have it
 	fails  bool // 410 fails the batch
 	forget bool // 410 ends the batch
 }
@@ -119,8 +117,8 @@ func (h *handler) broadcast(_ context.Context, payload []byte) ([]byte, error) {
 	}
 	for _, c := range slices.Clone(h.open) {
 		var err error
-		for range 3 {
-			if err = h.post(c, payload); err == nil || errors.Is(err, errGone) || h.again {
+		for range h.tries {
+			if err = h.post(c, payload); err == nil || errors.Is(err, errGone) {
 				break
 			}
 		}
@@ -142,7 +140,7 @@ func (h *handler) broadcast(_ context.Context, payload []byte) ([]byte, error) {
 // fresh makes the functions of each run.
 func fresh(broken func(*handler)) func() (map[string]emulator.Function, func(*emulator.Emulator) error, error) {
 	return func() (map[string]emulator.Function, func(*emulator.Emulator) error, error) {
-		h := &handler{client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+		h := &handler{tries: 3, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 		broken(h)
 		return h.functions(), func(em *emulator.Emulator) error {
 			h.url = em.URL()
@@ -153,8 +151,8 @@ func fresh(broken func(*handler)) func() (map[string]emulator.Function, func(*em
 
 func right(*handler) {}
 
-// recorded is a run of so many pushes with three sockets.
-func recorded(t testing.TB, pushes int, broken func(*handler)) []byte {
+// recorded is a run of so many pushes with so many sockets, of which the last is closed before the last push.
+func recorded(t testing.TB, pushes, clients int, broken func(*handler)) []byte {
 	t.Helper()
 	cfg := house()
 	functions, started, _ := fresh(broken)()
@@ -170,12 +168,16 @@ func recorded(t testing.TB, pushes int, broken func(*handler)) []byte {
 	go func() { served <- em.Serve(context.Background()) }()
 	e := emulatortest.Attach(t, em)
 	var sockets []*emulatortest.Socket
-	for range 3 {
+	for range clients {
 		sockets = append(sockets, e.Dial("/gw/"+gatewayID+"/ws"))
 	}
 	for i := range pushes {
+		if clients > 2 && i == pushes-1 {
+			sockets[clients-1].Close()
+			sockets = sockets[:clients-1]
+		}
 		e.Push(fmt.Sprintf("team/app:v%d", i))
-		if err := em.Advance(t.Context(), 20*time.Second); err != nil {
+		if err := em.Advance(t.Context(), 5*time.Second); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,16 +203,4 @@ func reader(t testing.TB, file []byte) *recording.Reader {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func frames(t testing.TB, file []byte) (n int) {
-	for l, err := range reader(t, file).Lines() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if l.Frame != nil && !l.Frame.In && strings.Contains(string(l.Frame.Data), "event_id") {
-			n++
-		}
-	}
-	return n
 }

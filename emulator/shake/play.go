@@ -47,6 +47,7 @@ func (s *search) play(ctx context.Context, of *source, sch schedule, observe boo
 	cfg.Faults, cfg.FaultSeed = sch.faults(), 0
 	if !s.told.CompareAndSwap(false, true) {
 		cfg.Logger = nil // what it warns of, every run would
+		cfg.TrustCache = true
 	}
 	var started func(*emulator.Emulator) error
 	if s.options.Fresh != nil {

@@ -154,10 +154,11 @@ func slips(sites []emulator.FaultSite, skip int, seed uint64) (out []slip) {
 		dice.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	}
 	// One of each sort comes first, then a second of each: what is wrong with a handler mostly shows wherever a sort of fault hits it.
-	had := make([]int, len(mishandled))
+	had := map[string]int{}
 	for i, x := range out {
-		out[i].turn = had[x.class]
-		had[x.class]++
+		sort := fmt.Sprint(x.class, x.fault.Function, x.fault.API, x.fault.Trigger)
+		out[i].turn = had[sort]
+		had[sort]++
 	}
 	slices.SortStableFunc(out, func(a, b slip) int { return cmp.Or(cmp.Compare(a.turn, b.turn), cmp.Compare(a.class, b.class)) })
 	return out
@@ -191,7 +192,39 @@ func nth(n int) string {
 	return fmt.Sprintf("%dth", n)
 }
 
-// related says whether two faults can have anything to do with each other at first sight: such pairs are tried first.
+// second is a second fault after a first.
+type second struct {
+	first  int // among the single faults
+	second slip
+	rank   [3]int
+}
+
+// mostPairs bounds the pairs that are held; the rest is counted, and not tried.
+const mostPairs = 100_000
+
+// pairsOf are all pairs of which the second fault is at a place that is passed when the first has happened. The same twice comes first, as
+// when something stays broken for a while, then what is about the same event or connection, and each time what is close together.
+func pairsOf(single []slip, after [][]emulator.FaultSite, seed uint64) (out []second, total int) {
+	for i, x := range single {
+		for _, y := range slips(after[i], x.order+1, seed) {
+			if total++; len(out) == mostPairs {
+				continue
+			}
+			kin := 2
+			switch {
+			case x.class == y.class && x.fault.API == y.fault.API && x.fault.Function == y.fault.Function:
+				kin = 0
+			case related(x, y):
+				kin = 1
+			}
+			out = append(out, second{i, y, [3]int{kin, y.order - x.order, y.class}})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b second) int { return slices.Compare(a.rank[:], b.rank[:]) })
+	return out, total
+}
+
+// related says whether two faults can have anything to do with each other at first sight.
 func related(a, b slip) bool {
 	if a.site.Connection != "" && a.site.Connection == b.site.Connection {
 		return true

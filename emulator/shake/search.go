@@ -106,16 +106,8 @@ func (s *search) first(ctx context.Context, base outcome, given []emulator.Fault
 
 // calm runs without faults, twice, and keeps what both runs say.
 func (s *search) calm(ctx context.Context, of *source) (base outcome, sites []emulator.FaultSite, err error) {
-	var again outcome
-	var both sync.WaitGroup
-	if s.options.Parallel > 1 {
-		both.Go(func() { again = s.play(ctx, of, nil, false) })
-	}
-	base = s.play(ctx, of, nil, true)
-	both.Wait()
-	if s.options.Parallel == 1 {
-		again = s.play(ctx, of, nil, false)
-	}
+	base = s.play(ctx, of, nil, true) // the first of all builds what is to be built
+	again := s.play(ctx, of, nil, false)
 	s.runs.Add(2)
 	if err := errors.Join(base.err, again.err); err != nil {
 		return base, nil, fmt.Errorf("a run without faults: %w", err)
@@ -158,22 +150,14 @@ func (s *search) hunt(ctx context.Context, of *source, base *history, sites []em
 	if found != nil || !s.options.Pairs || ctx.Err() != nil {
 		return found
 	}
-	total := 0
-	pairs := func(yield func(schedule) bool) {
-		for _, near := range []bool{true, false} {
-			for i, x := range single {
-				for _, y := range slips(after[i], x.order+1, s.options.Seed) {
-					if related(x, y) == near && !yield(schedule{x, y}) {
-						return
-					}
-				}
+	pairs, total := pairsOf(single, after, s.options.Seed)
+	return s.try(ctx, of, base, 2, total, func(yield func(schedule) bool) {
+		for _, p := range pairs {
+			if !yield(schedule{single[p.first], p.second}) {
+				return
 			}
 		}
-	}
-	for range pairs {
-		total++
-	}
-	return s.try(ctx, of, base, 2, total, pairs, func(int, outcome) {})
+	}, func(int, outcome) {})
 }
 
 // mostSites bounds what is remembered of single faults for pairs.

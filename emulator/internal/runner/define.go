@@ -71,7 +71,7 @@ func (r *Runner) define(ctx context.Context, f Function) (*definition, error) {
 
 // builds are in real time: files and compilers have no other.
 func (r *Runner) builds() build.Options {
-	return build.Options{Dir: filepath.Join(r.dir, "build"), Cache: r.o.Cache}
+	return build.Options{Dir: filepath.Join(r.dir, "build"), Cache: r.o.Cache, Trust: r.o.TrustCache}
 }
 
 func source(f Function) build.Source {

@@ -31,11 +31,12 @@ type Options struct {
 	Limit int
 	// Processes is how many environments one function has at once; further invocations wait for one, first come first served, and the
 	// wait is not on their time. 0: 4 for each processor, at least 16.
-	Processes int
-	Idle      time.Duration // a warm environment that is not used for so long is ended; 0: 10 minutes
-	Dir       string        // for builds and every environment's /tmp; empty: a temporary folder that Close removes
-	Cache     string        // folder that outlives this process, where built functions are found again; empty: none
-	Region    string        // AWS_REGION, unless Env tells another; empty: us-east-1
+	Processes  int
+	Idle       time.Duration // a warm environment that is not used for so long is ended; 0: 10 minutes
+	Dir        string        // for builds and every environment's /tmp; empty: a temporary folder that Close removes
+	Cache      string        // folder that outlives this process, where built functions are found again; empty: none
+	TrustCache bool          // what is there is run, whatever has changed since
+	Region     string        // AWS_REGION, unless Env tells another; empty: us-east-1
 	// Host is the environment of this machine, as "K=V". Only the few variables without which programs do not start reach processes;
 	// never credentials or profiles.
 	Host []string

@@ -26,6 +26,8 @@ type Options struct {
 	Dir string
 	// Cache is a folder that outlives this process and may be shared with others: what is in it is not linked again. Empty: none.
 	Cache string
+	// Trust takes what is in the cache as it is, whatever has changed since.
+	Trust bool
 	// Go is the go command; empty: go of the PATH.
 	Go string
 	// Quiet is how long nothing may change before Watch tells of it: an editor and a compiler write in many steps. 0: 200 ms.

@@ -204,6 +204,9 @@ func TestTheCacheOutlivesTheProcess(t *testing.T) {
 	is.True(os.SameFile(before[0], programs()[0])) // not linked again
 
 	write(t, filepath.Join(dir, "main.go"), strings.Replace(hello, "hello", "changed", 1))
+	trusted, err := build.Build(t.Context(), build.Options{Dir: t.TempDir(), Cache: cache, Trust: true}, s)
+	is.NoErr(err)
+	is.Equal(says(t, trusted.Path), "hello")
 	third, err := build.Build(t.Context(), build.Options{Dir: t.TempDir(), Cache: cache}, s)
 	is.NoErr(err)
 	is.Equal(says(t, third.Path), "changed")

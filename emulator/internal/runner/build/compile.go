@@ -58,15 +58,22 @@ func compile(ctx context.Context, o Options, dir string, s Source) (path, sum st
 		args = append(args, "-trimpath", "-ldflags=-s -w")
 	}
 	args = append(args, "-tags="+tags(s))
-	if s.Entry != "" {
+	known := false
+	if o.Trust && o.Cache != "" {
+		made, err := os.ReadDir(out)
+		known = err == nil && len(made) == 1
+	}
+	if s.Entry != "" && !known {
 		overlay, err := wrap(ctx, o, dir, s.Entry, work)
 		if err != nil {
 			return "", "", err
 		}
 		args = append(args, "-overlay="+overlay)
 	}
-	if _, err := goCommand(ctx, o, dir, append(args, ".")...); err != nil {
-		return "", "", fmt.Errorf("package %s: %w", dir, err)
+	if !known {
+		if _, err := goCommand(ctx, o, dir, append(args, ".")...); err != nil {
+			return "", "", fmt.Errorf("package %s: %w", dir, err)
+		}
 	}
 	made, err := os.ReadDir(out)
 	if err != nil || len(made) != 1 {
