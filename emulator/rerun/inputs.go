@@ -96,6 +96,9 @@ func (h *held) read(l recording.Line) (due []recording.Line) {
 	case l.Invocation != nil:
 		due = h.said(due, func(id string) bool { return bytes.Contains(l.Invocation.Input, []byte(id)) })
 	}
+	if len(due) > 0 && (l.Frame != nil && !l.Frame.In || l.Invocation != nil) {
+		due = append(due, recording.Line{At: due[len(due)-1].At}) // nothing, for which the house settles: what follows came after this
+	}
 	return due
 }
 
