@@ -57,7 +57,7 @@ type handler struct {
 	url    string
 	client *http.Client
 
-	drops  bool // one event in fifty is nobody's
+	drops  int  // every so many events one is nobody's
 	tries  int  // of a request; when all have failed the batch fails, and comes again to those that have it
 	fails  bool // 410 fails the batch
 	forget bool // 410 ends the batch
@@ -112,7 +112,7 @@ func (h *handler) functions() map[string]emulator.Function {
 func (h *handler) broadcast(_ context.Context, payload []byte) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.events++; h.drops && h.events%50 == 0 {
+	if h.events++; h.drops > 0 && h.events%h.drops == 0 {
 		return []byte("{}"), nil
 	}
 	for _, c := range slices.Clone(h.open) {

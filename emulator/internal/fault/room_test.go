@@ -310,3 +310,28 @@ func BenchmarkAt(b *testing.B) {
 		})
 	}
 }
+
+// A clock that is moved fires one timer after another, and waits between: what is due at the same instant must not be waited for.
+func TestQuietBetweenTimersOfOneInstant(t *testing.T) {
+	is := is.New(t)
+	c := clock.NewFrozen(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	r := fault.New(fault.Options{Clock: c})
+	_, err := r.Add(fault.Fault{Step: fault.Match, Action: fault.Delay, Delay: time.Minute})
+	is.NoErr(err)
+	other := c.NewTimer(time.Minute)
+	go func() {
+		<-other.C()
+		other.Stop()
+	}()
+	passed := make(chan struct{}, 1)
+	hit, _ := r.At(fault.Point{Step: fault.Match})
+	r.Pass(hit, func(time.Duration) { passed <- struct{}{} }, nil)
+	is.NoErr(c.AdvanceBy(t.Context(), time.Minute, func(ctx context.Context) error {
+		if err := c.Handled(ctx); err != nil {
+			return err
+		}
+		return r.Quiet(ctx)
+	}))
+	is.Equal(len(passed), 1)
+	is.NoErr(r.Close(t.Context()))
+}
