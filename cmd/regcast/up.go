@@ -154,6 +154,7 @@ func up(ctx context.Context, f upFlags, asJSON bool, stdout, stderr io.Writer) e
 		cfg.Listener, taken, err = listenDefault(ctx)
 	}
 	if err != nil {
+		abandon(cfg)
 		return err
 	}
 	em, served, err := serve(cfg)
@@ -194,11 +195,20 @@ func up(ctx context.Context, f upFlags, asJSON bool, stdout, stderr io.Writer) e
 // serve starts an emulator. served gets its end.
 func serve(cfg emulator.Config) (em *emulator.Emulator, served <-chan error, err error) {
 	if em, err = emulator.New(cfg); err != nil {
+		abandon(cfg)
 		return nil, nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- em.Serve(context.Background()) }()
 	return em, ended, nil
+}
+
+// abandon removes the file of a recording that will not begin, so that the next attempt finds its name free.
+func abandon(cfg emulator.Config) {
+	if f, ok := cfg.Record.(*os.File); ok {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+	}
 }
 
 // printPanel tells where everything is. taken says who holds the default port, when another one is used.
