@@ -217,7 +217,7 @@ func TestDifferences(t *testing.T) {
 		},
 		"a house that listens elsewhere": {
 			want: plain(func(b *builder) {
-				b.frame("c1", `{"Host":["127.0.0.1:35271"],"Sec-Websocket-Key":"PZ90GKHc6/1aInO0ALZBOQ==","url":"http://api.localhost:35271/x"}`)
+				b.frame("c1", `{"Host":["localhost:35271"],"Sec-Websocket-Key":"PZ90GKHc6/1aInO0ALZBOQ==","url":"http://api.localhost:35271/x"}`)
 			}),
 			got: plain(func(b *builder) {
 				b.frame("c1", `{"Host":["127.0.0.1:8080"],"Sec-Websocket-Key":"Trm1MQrjtw9zVUxJkmPGWg==","url":"http://api.localhost:8080/x"}`)

@@ -288,10 +288,10 @@ func (x *scanner) loose(path uint64, text string) uint64 {
 		h, done = mix(h, value), to
 	}
 	for i, n := 0, uint64(0); i < len(text); {
-		if from, to := portAt(text[i:]); to > 0 {
-			volatile(i+from, i+to, x.leaf(mix(path, n), leaf{class: id, value: x.hash(text[i+from : i+to])}))
+		if port, end := houseAt(text[i:]); end > 0 {
+			volatile(i, i+end, x.leaf(mix(path, n), leaf{class: id, value: x.hash(text[i+port : i+end])}))
 			n++
-			i += to
+			i += end
 			continue
 		}
 		if !idByte(text[i]) {

@@ -79,16 +79,17 @@ func isUUID[S ~string | ~[]byte](s S) bool {
 	return true
 }
 
-// portAt finds the port of this machine's address where one begins at the start of s: a house listens where there is room.
-func portAt(s string) (from, to int) {
+// houseAt finds an address of this machine at the start of s, by any of its names, and says where its port begins and ends: a house
+// listens where there is room, and a rerun's clients dial it by its number.
+func houseAt(s string) (port, end int) {
 	for _, host := range []string{"127.0.0.1:", "localhost:", "[::1]:"} {
 		if !strings.HasPrefix(s, host) {
 			continue
 		}
-		for to = len(host); to < len(s) && to < len(host)+5 && digit(s[to]); to++ {
+		for end = len(host); end < len(s) && end < len(host)+5 && digit(s[end]); end++ {
 		}
-		if to > len(host) && (to == len(s) || !digit(s[to])) {
-			return len(host), to
+		if end > len(host) && (end == len(s) || !digit(s[end])) {
+			return len(host), end
 		}
 	}
 	return 0, 0
