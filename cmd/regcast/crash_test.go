@@ -123,7 +123,7 @@ func readJournal(t *testing.T, p *child) (recorded map[string][]string, ended ma
 				what := e.Type + " " + c.Tag + " " + c.Digest
 				recorded[what] = append(recorded[what], e.ID)
 			}
-		case slices.Contains([]string{events.StepDelivered, events.StepLost}, line.Step.What):
+		case line.Step != nil && slices.Contains([]string{events.StepDelivered, events.StepLost}, line.Step.What):
 			for _, id := range line.Step.Events {
 				ended[id] = true
 			}
