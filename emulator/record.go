@@ -136,6 +136,9 @@ func (r *recorder) read(ctx context.Context) error {
 
 // follow writes what is on record and what comes, until ctx or the journal ends.
 func (r *recorder) follow(ctx context.Context) error {
+	if err := r.flush(); err != nil { // the header: a reader sees that it has begun, and a file says what it is
+		return err
+	}
 	for entry, err := range r.emulator.journal.Follow(ctx, r.next) {
 		switch {
 		case ctx.Err() != nil, errors.Is(err, journal.ErrClosed):

@@ -79,8 +79,8 @@ func record(ctx context.Context, regcast client, file string, all bool, stdout, 
 	var ended bool
 	for line, err := range run.Lines() {
 		if err != nil {
-			if ctx.Err() == nil {
-				fmt.Fprintf(stderr, "regcast: the emulator broke off: %v\n", err)
+			if ctx.Err() == nil { // it has no end then, and says so
+				return errors.Join(fmt.Errorf("record: the emulator broke off; %s has the %d lines until then", file, lines), w.Close())
 			}
 			break
 		}

@@ -48,12 +48,24 @@ With --fresh the recording is replayed in an emulator of its own: recorded clien
 emulates is what the recording was made with, with today's files and code, unless flags say otherwise. --diff compares that run with the
 recording and exits with 1 when a user would notice a difference: so a recording is a test.
 
+With --to and a target the events go to a real endpoint: --to https://functions.yandexcloud.net/ID (called as triggers call functions), any
+other URL with --as saying what it takes, or --to lambda:NAME[@REGION] with AWS_ACCESS_KEY_ID and the other variables of AWS, also
+AWS_ENDPOINT_URL. Payloads go one after another, each when the one before is answered. What is sent cannot be taken back, and a function
+that is called twice works twice: regcast asks before it sends to another machine, and without a terminal wants --yes. Events keep their
+ids unless --again; what others have recorded keeps every byte.
+
+--filter and --set see the line as it is in the file: {"at", "record": {"changes": [{"kind", "registry_id", "repository", "tag", "digest",
+"at"}], "events": [{"id", "source", "type", "body"}]}}; with --inputs-of it is {"at", "invocation": {"function", "input", …}}. Where --set
+changes a change, every cloud words its events anew.
+
 At a terminal the space bar pauses and resumes, s replays one record, q ends; Ctrl-C ends too.`,
 		Example: `  regcast replay run.regcast.jsonl
   regcast replay run.regcast.jsonl --speed max --virtual
   regcast replay run.regcast.jsonl --from 10m --to 20m --filter '.record.changes[].repository | startswith("team/")'
   regcast replay ecr-events.json --set '.record.changes[].registry_id=crpregcastregistry00' --shift-time now
   regcast replay run.regcast.jsonl --step
+  regcast replay run.regcast.jsonl --speed max --to https://functions.yandexcloud.net/d4e… --header 'Authorization: Bearer @env:IAM_TOKEN'
+  regcast replay run.regcast.jsonl --to lambda:broadcast@eu-west-1 --inputs-of Broadcast --yes
   regcast replay run.regcast.jsonl --diff
   regcast replay run.regcast.jsonl --diff --format junit -o replay.xml
   regcast replay run.regcast.jsonl --fresh --template template.yaml --record today.regcast.jsonl`,
