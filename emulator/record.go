@@ -30,8 +30,9 @@ type ExportOptions struct {
 
 // Export writes the history as a recording. The end of ctx ends a recording that follows, which is no error then.
 func (e *Emulator) Export(ctx context.Context, w io.Writer, o ExportOptions) error {
-	from := uint64(1)
+	from, begin := uint64(1), o.From
 	if o.Follow && o.From.IsZero() {
+		begin = e.clock.Now()
 		_, last, err := e.journal.Bounds(ctx)
 		if err != nil {
 			return fmt.Errorf("export: %w", err)
@@ -46,9 +47,14 @@ func (e *Emulator) Export(ctx context.Context, w io.Writer, o ExportOptions) err
 		return fmt.Errorf("export: %w", err)
 	}
 	r.next = from
-	if o.Follow {
+	if !begin.IsZero() {
+		err = r.opened(ctx, from, begin)
+	}
+	switch {
+	case err != nil:
+	case o.Follow:
 		err = r.follow(ctx)
-	} else {
+	default:
 		err = r.read(ctx)
 	}
 	if err == nil {
@@ -114,6 +120,38 @@ func (e *Emulator) newRecorder(w io.Writer, o ExportOptions) (*recorder, error) 
 		r.flush = out.Flush
 	}
 	return r, nil
+}
+
+// opened writes the sockets that are open where a part of the history begins, as if they had opened then: who gets a broadcast follows from
+// them, and a rerun needs them.
+func (r *recorder) opened(ctx context.Context, from uint64, begin time.Time) error {
+	open := map[string]recording.Line{}
+	for entry, err := range r.emulator.journal.Read(ctx, 1, journal.Sockets) {
+		if err != nil {
+			return err
+		}
+		if from > 1 && entry.Seq >= from {
+			break
+		}
+		line, err := journalLine(entry)
+		switch {
+		case err != nil: // told where it is written
+		case from == 1 && !line.At.Before(begin): // those that follow may be older by a moment
+		case line.Socket.What == recording.Opened:
+			open[line.Socket.Connection] = line
+		default:
+			delete(open, line.Socket.Connection)
+		}
+	}
+	for _, line := range slices.SortedFunc(maps.Values(open), func(a, b recording.Line) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Socket.Connection, b.Socket.Connection))
+	}) {
+		line.At = begin
+		if err := r.out.Write(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read writes what is on record and not yet written.

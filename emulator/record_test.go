@@ -5,7 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 
@@ -64,4 +68,55 @@ func TestARecordingEndsInTheMiddleOfAMessage(t *testing.T) {
 			t.Errorf("%s is recorded %d times", id, times)
 		}
 	}
+}
+
+// A part of the history begins with the sockets that are open there.
+func TestAPartOfTheHistoryBeginsWithItsSockets(t *testing.T) {
+	is := is.New(t)
+	em := emulatortest.Start(t, emulator.Config{Frozen: true})
+	em.Dial("/ws?gone=1").Close()
+	em.Flush()
+	stays := em.Dial("/ws?stays=1")
+	is.NoErr(em.Advance(t.Context(), time.Minute))
+	begin := em.ClockState().Now
+
+	ctx, end := context.WithCancel(t.Context())
+	pipe, followed := io.Pipe()
+	var exported sync.WaitGroup
+	exported.Go(func() {
+		is.NoErr(em.Export(ctx, followed, emulator.ExportOptions{Follow: true}))
+		is.NoErr(followed.Close())
+	})
+	live, err := recording.NewReader(pipe) // it has begun
+	is.NoErr(err)
+	em.Push("team/app:v1")
+	em.Flush()
+	stays.Close()
+	em.Flush()
+	var out bytes.Buffer
+	is.NoErr(em.Export(t.Context(), &out, emulator.ExportOptions{From: begin}))
+	part, err := recording.NewReader(&out)
+	is.NoErr(err)
+	for name, run := range map[string]*recording.Reader{"followed": live, "from a time": part} {
+		var sockets []string
+		pushed := false
+		for line, err := range run.Lines() {
+			is.NoErr(err)
+			pushed = pushed || line.Record != nil
+			if line.Socket == nil {
+				continue
+			}
+			sockets = append(sockets, line.Socket.What+" "+line.Socket.URL)
+			is.Equal(line.At, begin) // where the part begins; the clock stands still
+			is.Equal(pushed, line.Socket.What == recording.Closed)
+			if line.Socket.What == recording.Closed {
+				end()
+			}
+		}
+		if got, want := strings.Join(sockets, ", "), "open /ws?stays=1, close "; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	end()
+	exported.Wait()
 }
