@@ -43,7 +43,8 @@ type Config struct {
 	// Containers are Serverless Containers of Yandex Cloud that run elsewhere on this machine.
 	Containers []Container
 	// Functions run in this process, by the logical id in the template or the id in Yandex Cloud: in the place of the function that is
-	// defined under that name, or as a function of their own that a trigger or gateway of Yandex Cloud may invoke.
+	// defined under that name, or as a function of their own that a trigger or gateway of Yandex Cloud may invoke. One that
+	// lambda.NewHandler has made takes one invocation at a time.
 	Functions map[string]Function
 	// Environ is this machine's environment, as os.Environ gives it. Functions' processes get the few variables of it without which
 	// programs do not start. Nil: none, and Lambda's own PATH.

@@ -46,6 +46,7 @@ func (r *Runner) define(ctx context.Context, f Function) (*definition, error) {
 	case f.Timeout < 0:
 		return nil, fmt.Errorf("got Timeout %v, want more than 0", f.Timeout)
 	case f.Handler != nil:
+		d.Handler = safe(f.Handler)
 		return d, nil
 	}
 	if f.Debug {

@@ -130,3 +130,17 @@ func TestHandlersRunAtOnce(t *testing.T) {
 		h.is.Equal(string((<-c).Payload), "1")
 	}
 }
+
+// lambda.NewHandler writes all its answers into one buffer.
+func TestAnswersOfALambdaHandlerAreTheirOwn(t *testing.T) {
+	h := open(t)
+	h.handle("echo", lambda.NewHandler(func(_ context.Context, text string) (string, error) { return text, nil }))
+	answers := map[string]<-chan runner.Response{}
+	for i := range 50 {
+		text := `"` + strings.Repeat(string(rune('a'+i%26)), 10+i) + `"`
+		answers[text] = h.invoking("echo", text)
+	}
+	for want, answer := range answers {
+		h.is.Equal(string((<-answer).Payload), want)
+	}
+}
