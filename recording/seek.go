@@ -47,7 +47,10 @@ func (f *SeekReader) open() error {
 	if err != nil {
 		return fmt.Errorf("recording: open: %w", err)
 	}
-	if !info.Mode().IsRegular() {
+	switch {
+	case info.IsDir():
+		return errors.New("recording: open: it is a folder; want a file")
+	case !info.Mode().IsRegular():
 		return fmt.Errorf("recording: open: it is a %s; want a file", info.Mode().Type())
 	}
 	f.size = info.Size()

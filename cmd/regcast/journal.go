@@ -109,8 +109,17 @@ func newsLine(line recording.Line) string {
 	return fmt.Sprintf("%s  %-9s  %-9s  %s", clockTime(line.At), room, what, text)
 }
 
+// took is a time in milliseconds to three digits or so.
+func took(ms float64) time.Duration {
+	d := time.Duration(ms * float64(time.Millisecond))
+	if d < time.Second {
+		return d.Round(10 * time.Microsecond)
+	}
+	return d.Round(10 * time.Millisecond)
+}
+
 func invocationText(in recording.Invocation) string {
-	text := fmt.Sprintf("%s: %s in %.3g ms, %d bytes in, %d out, %d log lines", in.Function, in.ID, in.DurationMS, len(in.Input), len(in.Output),
+	text := fmt.Sprintf("%s: %s in %v, %d bytes in, %d out, %d log lines", in.Function, in.ID, took(in.DurationMS), len(in.Input), len(in.Output),
 		len(in.Log)+in.LogCut)
 	switch {
 	case in.Error == "Unhandled": // the output says why

@@ -34,7 +34,7 @@ func newReplay(env environment) *cobra.Command {
 	var f replayFlags
 	c := &cobra.Command{
 		Use:   "replay FILE",
-		Short: "Replay a recording into a running emulator",
+		Short: "Replay a recording: into a running emulator, a fresh one, or elsewhere",
 		Long: `Replay what a recording's registries changed into a running emulator: triggers, functions and sockets see it as they saw it then.
 FILE is a recording of regcast (plain or .zst), or what others have recorded: ECR events of EventBridge, payloads of SQS and Lambda, batches
 of Yandex Cloud's triggers, exports of CloudWatch and of Yandex Cloud's logs, CloudEvents, notifications of a distribution registry; see
@@ -314,7 +314,7 @@ func news(body io.Reader, shown *progress, held *held, stderr io.Writer) (summar
 }
 
 func printSummary(w io.Writer, s emulator.ReplaySummary, skipped, filtered int) {
-	fmt.Fprintf(w, "replayed %s of %s: %d records, %d events", s.Duration.Round(time.Millisecond), s.Span.Round(time.Millisecond), s.Records, s.Events)
+	fmt.Fprintf(w, "replayed %s in %s: %d records, %d events", s.Span.Round(time.Millisecond), s.Duration.Round(time.Millisecond), s.Records, s.Events)
 	fmt.Fprintf(w, "; %d batches delivered, %d frames to sockets, %d lost, %d invocations failed\n", s.Batches, s.Frames, s.Lost, s.Failed)
 	var left []string
 	if s.Known > 0 {

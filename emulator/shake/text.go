@@ -43,7 +43,7 @@ func (r Report) Text(to io.Writer, file string) error {
 	} else {
 		fmt.Fprintf(w, "nothing found: no message is lost or doubled beyond what is promised\n")
 	}
-	fmt.Fprintf(w, "\n%d events, %d sockets, %d messages; %d runs in %v", r.Events, r.Sockets, r.Messages, r.Runs, r.Duration.Round(10*time.Millisecond))
+	fmt.Fprintf(w, "\n%s, %s, %s; %s in %v", plural(r.Events, "event"), plural(r.Sockets, "socket"), plural(r.Messages, "message"), plural(r.Runs, "run"), r.Duration.Round(10*time.Millisecond))
 	if r.Duration > 0 {
 		fmt.Fprintf(w, ", %.1f a second", float64(r.Runs)/r.Duration.Seconds())
 	}
@@ -124,4 +124,11 @@ func orElse(text, other string) string {
 		return other
 	}
 	return text
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
