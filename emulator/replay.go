@@ -87,7 +87,9 @@ type replay struct {
 	first   time.Time       // recorded time of the first line
 	settled time.Time       // of the house's clock, when it was quiet last
 	quantum time.Duration   // see move
-	group   []events.Record // to be written together: see gather
+	group   []events.Record // to be written together
+	last    [2]uint64       // positions of the last groups
+	stuck   bool            // the triggers read no further: see keepUp
 }
 
 func (r *replay) run(ctx context.Context, lines iter.Seq2[recording.Line, error]) error {
@@ -227,9 +229,29 @@ func (r *replay) write(ctx context.Context) error {
 	if len(r.group) == 0 {
 		return nil
 	}
-	_, err := r.emulator.append(ctx, r.group...)
+	if err := r.keepUp(ctx); err != nil {
+		return err
+	}
+	seq, err := r.emulator.append(ctx, r.group...)
+	r.last = [2]uint64{r.last[1], seq}
 	clear(r.group)
 	r.group = r.group[:0]
+	return err
+}
+
+// keepUp waits before a whole group until the triggers have the last but one: what is read long after it was written has to be fetched and
+// decoded again. Triggers that are full may read on only when the clock moves, so it gives up on them.
+func (r *replay) keepUp(ctx context.Context) error {
+	if len(r.group) < mostTogether || r.stuck {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	err := r.emulator.triggers.Read(limited, lastOf(r.last[0]))
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		r.stuck = true
+		return nil
+	}
 	return err
 }
 

@@ -41,3 +41,13 @@ func Commits(write func(context.Context, Topic, [][]byte) (uint64, error)) func(
 	k := &commits{write: write}
 	return k.append
 }
+
+// Overtaken takes a message out of the tail, as if its writer had yet to bring it. coming is what a reader waits for; nil: for nothing.
+func (s *Stream) Overtaken(seq uint64) (coming func() <-chan struct{}, bring func()) {
+	s.tail.mu.Lock()
+	defer s.tail.mu.Unlock()
+	was := s.tail.slots[seq%tailSlots]
+	s.tail.bytes -= was.size
+	s.tail.slots[seq%tailSlots] = slot{}
+	return func() <-chan struct{} { return s.tail.coming(seq) }, func() { s.tail.add(seq, was.topic, was.entries) }
+}

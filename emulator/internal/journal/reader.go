@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,6 +16,9 @@ import (
 const (
 	fetchEntries = 256
 	fetchBytes   = 1 << 20
+	// patience is how long a reader waits for a message whose writer has been overtaken by another's. The engine has it already, but would
+	// keep the megabytes around it in memory for ten seconds.
+	patience = 20 * time.Millisecond
 )
 
 // streamReader takes entries out of the stream by JetStream's batched direct get: one request, an answer for each message and one
@@ -61,6 +65,9 @@ func (r *streamReader) next(ctx context.Context) (entries []Entry, more bool, er
 	if r.from > r.s.last.Load() {
 		return nil, false, r.ended(ctx)
 	}
+	if r.comes(ctx) {
+		return nil, true, r.ended(ctx)
+	}
 	get := getRequest{Seq: r.from, Batch: fetchEntries, MaxBytes: fetchBytes}
 	if len(r.topics) == 1 && r.topics[0] == Changes { // the others may be mixed, and are told apart here
 		get.NextFor = subjectPrefix + string(Changes)
@@ -96,6 +103,28 @@ func (r *streamReader) next(ctx context.Context) (entries []Entry, more bool, er
 			return nil, false, fmt.Errorf("journal: read: the engine says %s %s", status, m.Header.Get("Description"))
 		}
 	}
+}
+
+// comes waits for a message that is missing in the tail, and tells whether it is worth looking again.
+func (r *streamReader) comes(ctx context.Context) bool {
+	added := r.s.tail.coming(r.from)
+	if added == nil {
+		return false
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for ; added != nil; added = r.s.tail.coming(r.from) {
+		select {
+		case <-added:
+		case <-timer.C:
+			return false
+		case <-ctx.Done():
+			return true
+		case <-r.s.hub.ending:
+			return true
+		}
+	}
+	return true
 }
 
 // add takes the entries out of an answer.

@@ -7,7 +7,7 @@ import (
 
 const (
 	tailSlots = 1024
-	tailBytes = 1 << 20
+	tailBytes = 4 << 20
 )
 
 // tail keeps the last messages that this process wrote, so that a follower that is up to date costs the engine nothing and hears of an
@@ -20,6 +20,7 @@ type tail struct {
 	low   uint64 // positions from low up to high may be here; one is not while its writer has yet to bring it
 	high  uint64
 	bytes int
+	added chan struct{} // closed with the next add; nil: nobody waits for it
 }
 
 type slot struct {
@@ -57,6 +58,23 @@ func (t *tail) add(seq uint64, topic Topic, entries []Entry) {
 		t.slots[seq%tailSlots] = slot{seq: seq, size: size, topic: topic, entries: entries}
 		t.bytes += size
 	}
+	if t.added != nil {
+		close(t.added)
+		t.added = nil
+	}
+}
+
+// coming returns what to wait for when the writer of a message has yet to bring it, though a later one is here; nil: it will not come.
+func (t *tail) coming(seq uint64) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seq < t.low || seq >= t.high || t.slots[seq%tailSlots].seq == seq {
+		return nil
+	}
+	if t.added == nil {
+		t.added = make(chan struct{})
+	}
+	return t.added
 }
 
 // next returns entries from position from on, as far as there is no gap, and the position to go on from.
