@@ -22,9 +22,10 @@ regcast: ## build bin/regcast
 # Logical id in template.yaml = folder below functions/aws.
 LAMBDAS := Broadcast=broadcast Capture=capture Connect=connect Default=default Disconnect=disconnect
 
+ARCHES ?= arm64=arm64 x86_64=amd64
 .PHONY: lambda
 lambda: ## build the functions of template.yaml: dist/lambda/{arm64,x86_64}/ID/bootstrap
-	@for arch in arm64=arm64 x86_64=amd64; do for f in $(LAMBDAS); do \
+	@for arch in $(ARCHES); do for f in $(LAMBDAS); do \
 	  GOOS=linux GOARCH=$${arch#*=} CGO_ENABLED=0 go build -trimpath -tags lambda.norpc -ldflags '-s -w' \
 	    -o dist/lambda/$${arch%=*}/$${f%=*}/bootstrap ./functions/aws/$${f#*=} || exit 1; done; done
 
