@@ -452,9 +452,9 @@ func TestMemoryDoesNotGrowWithTheRun(t *testing.T) {
 		return s.heap
 	}
 	peak(100)
-	short, long := peak(1000), peak(10000)
+	short, long := peak(500), peak(4000)
 	if long > short+short/2+1<<20 {
-		t.Errorf("at the end of a run of 1,000 pushes %d bytes are in use, of 10,000 %d", short, long)
+		t.Errorf("at the end of a run of 500 pushes %d bytes are in use, of 4,000 %d", short, long)
 	}
 }
 
