@@ -443,7 +443,7 @@ func TestPayloads(t *testing.T) {
 	is.Equal(text(pres[3]), "plain <text>")
 }
 
-// A page of a run ten times as long needs as much memory.
+// A page of a run eight times as long needs as much memory.
 func TestMemoryDoesNotGrowWithTheRun(t *testing.T) {
 	is := is.New(t)
 	peak := func(n int) uint64 {
