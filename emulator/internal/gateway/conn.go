@@ -58,6 +58,7 @@ type conn struct {
 	state   state
 	queue   queue
 	counted bool      // the queue counts in the gateway's backlogs
+	ending  bool      // so does the end, until it is dealt with
 	torn    bool      // the next frame is cut in the middle
 	stalled bool      // nothing is written
 	reading bool      // somebody reads, and will see to the end of the connection
@@ -243,6 +244,9 @@ func (c *conn) part(code int, reason string, by Party) (told <-chan struct{}) {
 	c.g.leave(c)
 	c.until = c.g.clock.Now().Add(closeWait)
 	c.g.deadlines.set(c, c.until)
+	if code == codeAbnormal || by == ByClient && !c.stalled { // no peer is waited for: who hears of the end must not find all quiet
+		c.countEnd()
+	}
 	return c.tellEnded(by)
 }
 
@@ -263,7 +267,7 @@ func (c *conn) hangUp() {
 		c.part(codeAbnormal, "", ByClient)
 	}
 	c.state, c.drained = over, nil
-	c.g.backlogs.add(1) // until end
+	c.countEnd()
 	c.wire.close()
 	if !c.queue.empty() {
 		c.queue = queue{}
@@ -272,6 +276,14 @@ func (c *conn) hangUp() {
 	c.g.deadlines.unset(c)
 	if !c.reading {
 		c.g.conns.Go(c.end)
+	}
+}
+
+// countEnd has the gateway's backlogs count the end of the connection, until it has been dealt with.
+func (c *conn) countEnd() {
+	if !c.ending {
+		c.ending = true
+		c.g.backlogs.add(1)
 	}
 }
 
@@ -351,14 +363,14 @@ func (c *conn) take(got received) {
 }
 
 func (c *conn) receive(m Message) {
+	c.g.backlogs.add(1) // before it is told
+	defer c.g.backlogs.add(-1)
 	told, heard := c.touch(&m)
 	if !heard {
 		return
 	}
 	await(told)
 	if c.message != nil {
-		c.g.backlogs.add(1)
-		defer c.g.backlogs.add(-1)
 		c.message(c.info.ID, m)
 	}
 }

@@ -200,6 +200,42 @@ func TestTellsWhatHappensDuringABroadcast(t *testing.T) {
 	})
 }
 
+// Whoever hears that a client has said something or gone, and then waits until nothing is left to do, waits for what comes of that, too.
+func TestWhatIsToldIsNotQuietYet(t *testing.T) {
+	both(t, func(t *testing.T, plain bool) {
+		is := is.New(t)
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		news := make(chan string, 10)
+		var g *gateway.Gateway
+		h := newHouse(t, plain, func(o *gateway.Options, _ *house) {
+			told := func(what string) {
+				if g.Drained(over) == nil {
+					what += ", and all is quiet"
+				}
+				news <- what
+			}
+			o.Received = func(string, string, gateway.Message) { told("message") }
+			o.Ended = func(gateway.Info, int, string, gateway.Party) { told("end") }
+		})
+		g = h.Gateway
+		for _, leave := range []func(*websocket.Conn){
+			func(c *websocket.Conn) {
+				is.NoErr(c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(1000, "bye")))
+			},
+			func(c *websocket.Conn) { is.NoErr(c.NetConn().Close()) },
+			func(*websocket.Conn) { is.NoErr(g.Cut(g.List()[0].ID)) },
+		} {
+			c := h.dial(t, "/p")
+			is.NoErr(c.WriteMessage(websocket.TextMessage, []byte("hello")))
+			is.Equal(<-news, "message")
+			leave(c)
+			is.Equal(<-news, "end")
+			is.NoErr(g.Drained(t.Context()))
+		}
+	})
+}
+
 func TestTellsNobodyOfPings(t *testing.T) {
 	is := is.New(t)
 	r := &record{}
