@@ -51,3 +51,9 @@ func (s *Stream) Overtaken(seq uint64) (coming func() <-chan struct{}, bring fun
 	s.tail.slots[seq%tailSlots] = slot{}
 	return func() <-chan struct{} { return s.tail.coming(seq) }, func() { s.tail.add(seq, was.topic, was.entries) }
 }
+
+// Asked is how many requests readers have sent to the engine.
+func (s *Stream) Asked() uint64 { return s.reads.Stats().OutMsgs }
+
+// Unsure has the last write of changes be one of which nobody knows whether it came through.
+func (s *Stream) Unsure() { s.changes.failed() }

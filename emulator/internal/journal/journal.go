@@ -56,7 +56,7 @@ type Journal interface {
 	// this process. A ctx that has ended writes nothing; one that ends later does not break off the writing. After an error some of the
 	// first may be written. It keeps the data, which must not change any more.
 	Append(ctx context.Context, topic Topic, data ...[]byte) (seq uint64, err error)
-	// Note writes an entry soon, in the order of the calls; an Append does not wait for the notes made before it. It blocks while too
+	// Note writes an entry of any topic but Changes soon, in the order of the calls; an Append does not wait for the notes made before it. It blocks while too
 	// many notes wait to be written (65,536, or 64 MiB), and does nothing after Close. It keeps data, which must not change any more.
 	Note(topic Topic, data []byte)
 	// Sync returns when every note made before can be read. Its error tells that notes were lost; a loss is told once, by Sync or Close.

@@ -77,7 +77,11 @@ func (m *Memory) Append(ctx context.Context, topic Topic, data ...[]byte) (uint6
 
 // Note writes an entry. One that no Append would take is lost.
 func (m *Memory) Note(topic Topic, data []byte) {
-	if _, err := m.Append(context.Background(), topic, data); err != nil {
+	err := checkNote(topic)
+	if err == nil {
+		_, err = m.Append(context.Background(), topic, data)
+	}
+	if err != nil {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if m.lost == nil {

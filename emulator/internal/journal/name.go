@@ -13,6 +13,14 @@ func checkTopic(t Topic) error {
 	return nil
 }
 
+// checkNote refuses Changes, which are appended: one writer at a time keeps them in order.
+func checkNote(t Topic) error {
+	if t == Changes {
+		return fmt.Errorf("%w: topic %q is not for notes", ErrName, t)
+	}
+	return checkTopic(t)
+}
+
 func checkName(name string) error {
 	for part := range strings.SplitSeq(name, ".") {
 		if checkTopic(Topic(part)) != nil {

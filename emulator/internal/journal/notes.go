@@ -142,14 +142,12 @@ func (n *notes) run() {
 	}
 }
 
-// mix says whether entries may be one message. Changes are by themselves, so that who reads them need not read what is noted.
-func mix(a, b Topic) bool {
-	return a == b || a != Changes && b != Changes && checkTopic(a) == nil && checkTopic(b) == nil
-}
+// mix says whether notes may be one message. What is refused is refused alone.
+func mix(a, b Topic) bool { return a == b || checkNote(a) == nil && checkNote(b) == nil }
 
 // together writes notes as one message.
 func (n *notes) together(some []note) error {
-	if err := checkTopic(some[0].topic); err != nil {
+	if err := checkNote(some[0].topic); err != nil {
 		return err
 	}
 	if err := checkSize(some[0].data); err != nil {

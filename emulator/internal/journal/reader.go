@@ -58,6 +58,13 @@ type getRequest struct {
 }
 
 func (r *streamReader) next(ctx context.Context) (entries []Entry, more bool, err error) {
+	changes := len(r.topics) == 1 && r.topics[0] == Changes
+	if changes {
+		if entries, then, ok := r.s.changes.next(r.from); ok {
+			r.from = then
+			return entries, false, r.ended(ctx)
+		}
+	}
 	if entries, then := r.s.tail.next(r.from, r.topics); then > r.from {
 		r.from = then
 		return entries, then <= r.s.last.Load(), r.ended(ctx)
@@ -69,7 +76,7 @@ func (r *streamReader) next(ctx context.Context) (entries []Entry, more bool, er
 		return nil, true, r.ended(ctx)
 	}
 	get := getRequest{Seq: r.from, Batch: fetchEntries, MaxBytes: fetchBytes}
-	if len(r.topics) == 1 && r.topics[0] == Changes { // the others may be mixed, and are told apart here
+	if changes { // the others may be mixed, and are told apart here
 		get.NextFor = subjectPrefix + string(Changes)
 	}
 	body, err := json.Marshal(get)

@@ -31,6 +31,7 @@ type StreamOptions struct {
 type Stream struct {
 	hub     *hub
 	tail    *tail
+	changes lane
 	commits commits
 	notes   *notes
 	lock    *flock.Flock
@@ -69,7 +70,7 @@ func OpenStream(ctx context.Context, o StreamOptions) (*Stream, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	s := &Stream{hub: newHub(), tail: newTail(o.MaxBytes), lost: make(chan struct{})}
+	s := &Stream{hub: newHub(), tail: newTail(o.MaxBytes), changes: lane{max: tailMax(o.MaxBytes)}, lost: make(chan struct{})}
 	s.sound, s.broke = context.WithCancelCause(context.Background())
 	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: open %s: %w", o.Dir, err), s.release())
@@ -115,6 +116,7 @@ func (s *Stream) open(ctx context.Context, o StreamOptions) (err error) {
 		return err
 	}
 	s.last.Store(s.stream.CachedInfo().State.LastSeq)
+	s.changes.from = s.last.Load() + 1
 	if err := s.tellLost(ctx, o.Warn); err != nil {
 		return err
 	}
@@ -226,10 +228,13 @@ func (s *Stream) publish(ctx context.Context, topic Topic, at time.Time, data []
 	defer cancel()
 	defer context.AfterFunc(s.sound, cancel)()
 	ack, err := s.js.Publish(ctx, subjectPrefix+string(topic), data)
-	switch {
-	case s.sound.Err() != nil:
-		return 0, context.Cause(s.sound)
-	case err != nil:
+	if s.sound.Err() != nil {
+		err = context.Cause(s.sound)
+	}
+	if err != nil {
+		if topic == Changes {
+			s.changes.failed()
+		}
 		return 0, err
 	}
 	for i := range entries {
@@ -237,6 +242,9 @@ func (s *Stream) publish(ctx context.Context, topic Topic, at time.Time, data []
 		e.Seq, e.At, e.More = ack.Sequence, at, i < len(entries)-1
 	}
 	s.tail.add(ack.Sequence, topic, entries)
+	if topic == Changes {
+		s.changes.add(ack.Sequence, entries)
+	}
 	for last := s.last.Load(); ack.Sequence > last && !s.last.CompareAndSwap(last, ack.Sequence); last = s.last.Load() {
 	}
 	var told []Topic

@@ -348,7 +348,7 @@ func TestNotes(t *testing.T) {
 			is.Equal(e.Topic, journal.Steps)
 		}
 		j.Note(journal.Steps, []byte("last"))
-		j.Note(journal.Changes, []byte("of another topic"))
+		j.Note(journal.Clock, []byte("of another topic"))
 		j.Note(journal.Steps, nil)
 		is.NoErr(j.Sync(t.Context()))
 		after := appendTo(t, j, journal.Changes, "after")

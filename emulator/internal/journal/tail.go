@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 )
@@ -32,8 +33,10 @@ type slot struct {
 
 // newTail takes the limit of the stream: what the stream has dropped must not be here either.
 func newTail(maxBytes int64) *tail {
-	return &tail{max: int(min(maxBytes/4, tailBytes)), slots: make([]slot, tailSlots)}
+	return &tail{max: tailMax(maxBytes), slots: make([]slot, tailSlots)}
 }
+
+func tailMax(maxBytes int64) int { return int(min(maxBytes/4, tailBytes)) }
 
 // add keeps the entries of one message. Messages may come out of order, as their writers do.
 func (t *tail) add(seq uint64, topic Topic, entries []Entry) {
@@ -93,4 +96,64 @@ func (t *tail) next(from uint64, topics []Topic) (entries []Entry, then uint64) 
 			entries = some(entries, s.entries, topics)
 		}
 	}
+}
+
+// lane keeps the last changes by themselves. They are few among all that is noted of what became of them, and who reads nothing else need
+// not ask the engine whether there are more, which would have it load whole files to count. They are written one message after another.
+type lane struct {
+	max int // bytes
+
+	mu     sync.RWMutex
+	from   uint64 // every message of changes at this position and behind is here
+	slots  []slot // in order
+	bytes  int
+	unsure bool // whether the last write came through
+}
+
+// add keeps a message that was written behind all others of its topic.
+func (l *lane) add(seq uint64, entries []Entry) {
+	size := 100
+	for _, e := range entries {
+		size += len(e.Data)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unsure {
+		l.slots, l.bytes, l.from, l.unsure = nil, 0, seq, false
+	}
+	n := 0
+	for n < len(l.slots) && l.bytes+size > l.max {
+		l.bytes -= l.slots[n].size
+		l.from = l.slots[n].seq + 1
+		n++
+	}
+	l.slots = slices.Delete(l.slots, 0, n)
+	if size > l.max {
+		l.from = seq + 1
+		return
+	}
+	l.slots = append(l.slots, slot{seq: seq, size: size, entries: entries})
+	l.bytes += size
+}
+
+// failed tells of a write of which nobody knows whether it came through.
+func (l *lane) failed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unsure = true
+}
+
+// next returns the entries from position from on and the position to go on from; not ok: there may be others.
+func (l *lane) next(from uint64) (entries []Entry, then uint64, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.unsure || from < l.from {
+		return nil, from, false
+	}
+	i, _ := slices.BinarySearchFunc(l.slots, from, func(s slot, from uint64) int { return cmp.Compare(s.seq, from) })
+	for _, s := range l.slots[i:] {
+		entries = append(entries, s.entries...)
+		from = s.seq + 1
+	}
+	return entries, from, true
 }
