@@ -56,9 +56,16 @@ func marker(secret string) string {
 	return markerStart + hex.EncodeToString(h.Sum(nil)[:4]) + "]"
 }
 
-func isMarker(s string) bool {
-	return len(s) == len(markerStart)+9 && strings.HasPrefix(s, markerStart) && s[len(s)-1] == ']'
+// Marker returns the marker that s begins with, empty if there is none.
+func Marker(s string) string {
+	end := len(markerStart) + 8
+	if len(s) <= end || !strings.HasPrefix(s, markerStart) || s[end] != ']' || strings.Trim(s[len(markerStart):end], "0123456789abcdef") != "" {
+		return ""
+	}
+	return s[:end+1]
 }
+
+func isMarker(s string) bool { return s != "" && Marker(s) == s }
 
 // scrubValue scrubs valid JSON. name is the innermost member that says of everything below what it is.
 func scrubValue(v []byte, name string) []byte {

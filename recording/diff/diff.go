@@ -4,8 +4,8 @@
 // Both runs are read once, side by side, and what corresponds is let go at once, so memory does not grow with the files (see Compare).
 //
 // Values that differ from run to run are matched, not ignored. An event is named by what happened in its registry, a connection by its
-// path, its URL and its turn there: such a name is the same in both runs. Any other id (a UUID, a port of this machine, or what stands
-// under a key such as request_id) must map to one value of the other run, and that value back to it, everywhere. Times must be as far
+// path, its URL and its turn there: such a name is the same in both runs. Any other id (a UUID, a port of this machine, the marker of a
+// scrubbed secret, or what stands under a key such as request_id) must map to one value of the other run, and that value back to it, everywhere. Times must be as far
 // apart as the runs are, or the lines, or the events that they belong to. Tags, digests and repositories are never taken for such values.
 package diff
 

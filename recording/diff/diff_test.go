@@ -64,6 +64,11 @@ func (b *builder) uuid(name string) string {
 	return (hex + strings.Repeat("0", 32))[:8] + "-1111-4222-8333-" + (strings.Repeat("0", 12) + hex)[len(hex):]
 }
 
+// scrubbed is what a recording has in the place of a secret: each process has its own.
+func (b *builder) scrubbed(name string) string {
+	return "[scrubbed:" + (fmt.Sprintf("%x", b.tag+name) + "0000000")[:8] + "]"
+}
+
 func (b *builder) push(name, tag string) *builder {
 	return b.line(recording.Line{Record: &events.Record{
 		Origin:  events.OriginRegistry,
@@ -214,6 +219,34 @@ func TestDifferences(t *testing.T) {
 			want: plain(func(b *builder) { b.frame("c1", `{"e":"from `+b.id("c1")+`!"}`) }),
 			got:  plain(func(b *builder) { b.frame("c1", `{"e":"from `+b.id("c2")+`!"}`) }),
 			find: []string{"changed @ socket gw /ws #1….e: "},
+		},
+		"scrubbed secrets": {
+			want: plain(func(b *builder) {
+				b.open("c3", "/ws?token="+b.scrubbed("s")).frame("c3", `{"token":"`+b.scrubbed("s")+`","auth":"Bearer `+b.scrubbed("t")+`"}`)
+				b.frame("c3", "token="+b.scrubbed("s")+"!").frame("c3", "\xffkey "+b.scrubbed("s"))
+				b.last().Frame.Binary = true
+				b.call("f", "e1", `{"body":"{\"secret\":\"`+b.scrubbed("t")+`\"}"}`, "").close("c3", 1008, "no "+b.scrubbed("s"), "function")
+			}),
+			got: plain(func(b *builder) {
+				b.open("c3", "/ws?token="+b.scrubbed("s")).frame("c3", `{"token":"`+b.scrubbed("s")+`","auth":"Bearer `+b.scrubbed("t")+`"}`)
+				b.frame("c3", "token="+b.scrubbed("s")+"!").frame("c3", "\xffkey "+b.scrubbed("s"))
+				b.last().Frame.Binary = true
+				b.call("f", "e1", `{"body":"{\"secret\":\"`+b.scrubbed("t")+`\"}"}`, "").close("c3", 1008, "no "+b.scrubbed("s"), "function")
+			}),
+		},
+		"the secret of another": {
+			want: plain(func(b *builder) {
+				b.frame("c1", `{"token":"`+b.scrubbed("s")+`"}`).frame("c2", `{"token":"`+b.scrubbed("t")+`"}`)
+			}),
+			got: plain(func(b *builder) {
+				b.frame("c1", `{"token":"`+b.scrubbed("s")+`"}`).frame("c2", `{"token":"`+b.scrubbed("s")+`"}`)
+			}),
+			find: []string{"changed @ socket gw /ws #2….token: "},
+		},
+		"what is no secret any more": {
+			want: plain(func(b *builder) { b.frame("c1", `{"token":"`+b.scrubbed("s")+`"}`) }),
+			got:  plain(func(b *builder) { b.frame("c1", `{"token":"[scrubbed:nothing!]"}`) }),
+			find: []string{"changed @ socket gw /ws #1….token: "},
 		},
 		"a house that listens elsewhere": {
 			want: plain(func(b *builder) {
