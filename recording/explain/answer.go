@@ -2,45 +2,17 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/regcast/regcast/events"
 )
 
-// answer is the first thing that somebody wants to know.
+// answer is the first thing that somebody wants to know: where the event is now. What went wrong on the way to its target, and was made
+// good, comes behind that.
 func (x Explanation) answer() string {
-	var lost, open, fired []string
-	for _, t := range x.Triggers {
-		if !t.Fired {
-			continue
-		}
-		name := t.name()
-		switch state, text := t.state(); {
-		case x.Dry:
-			fired = append(fired, join(name+" would fire", t.Note))
-		case state == Lost, state == Skipped:
-			lost = append(lost, name+" fired, and "+text)
-		case state == Delivered:
-			fired = append(fired, name+" fired: "+text)
-		default:
-			open = append(open, name+" fired, and "+text)
-		}
-	}
-	for _, f := range x.Further {
-		switch f.What {
-		case events.StepFault:
-			lost = append(lost, "an injected fault, "+f.Who+": "+f.Text)
-		case events.StepLost:
-			lost = append(lost, strings.TrimPrefix(f.Who+": ", ": ")+f.Text)
-		}
-	}
-	for _, i := range x.Invocations {
-		if i.Error != "" {
-			lost = append(lost, fmt.Sprintf("the function %s failed: %s", i.Function, i.Error))
-		}
-	}
-	if all := append(append(lost, open...), fired...); len(all) > 0 {
+	if all := x.sentences(); len(all) > 0 {
 		return shown(all)
 	}
 	switch {
@@ -76,6 +48,43 @@ func (x Explanation) answer() string {
 	return t.name() + did + why
 }
 
+// sentences are of the ends, and of what else went wrong.
+func (x Explanation) sentences() []string {
+	var all, before, after []string
+	if x.Dry {
+		for _, t := range x.Triggers {
+			if t.Fired {
+				all = append(all, join(t.name()+" would fire", t.Note))
+			}
+		}
+		return all
+	}
+	bad, settled := false, len(x.Ends) > 0
+	for _, e := range x.Ends {
+		all = append(all, e.Text)
+		settled = settled && grave(e.State) <= grave(Delivered)
+		bad = bad || grave(e.State) > grave(Delivered) && e.State != Waiting || e.State == Waiting && e.Attempt > 0
+	}
+	for _, f := range x.Further {
+		switch text := faultText(f.Who, f.Text); {
+		case f.What == events.StepFault && slices.Contains(all, text):
+		case f.What == events.StepFault && settled:
+			after = append(after, text)
+		case f.What == events.StepFault:
+			before = append(before, text)
+		case f.What == events.StepLost && !chained(f.Room):
+			before = append(before, strings.TrimPrefix(f.Who+": ", ": ")+f.Text)
+		}
+	}
+	for i, in := range x.Invocations {
+		again := slices.ContainsFunc(x.Invocations[i+1:], func(later Invocation) bool { return later.Function == in.Function })
+		if in.Error != "" && !again && !bad {
+			before = append(before, fmt.Sprintf("the function %s failed: %s", in.Function, in.Error))
+		}
+	}
+	return slices.Concat(before, all, after)
+}
+
 // shown is the first few sentences.
 func shown(all []string) string {
 	const most = 3
@@ -100,38 +109,12 @@ func (t Trigger) why() string {
 	return join(t.Miss.String(), t.Note)
 }
 
-// state is the worst of what became of the event, and a sentence.
-func (t Trigger) state() (state, text string) {
-	rank := map[string]int{Delivered: 1, Skipped: 2, Retrying: 3, Lost: 4}
-	for _, d := range t.Deliveries {
-		if rank[d.What] > rank[state] {
-			state, text = d.What, d.sentence()
-		}
-	}
-	if state == Skipped && rank[state] > 0 { // one action's filter may say no while the others deliver
-		for _, d := range t.Deliveries {
-			if d.What == Delivered {
-				return Delivered, d.sentence()
-			}
-		}
-	}
-	switch {
-	case state != "":
-		return state, text
-	case t.Batch != nil:
-		return "", t.Batch.sentence()
-	}
-	return "", "its target has not taken it yet"
-}
-
 func (d Delivery) sentence() string {
 	switch d.What {
 	case Lost:
 		return "its delivery is lost: " + d.Text
 	case Skipped:
 		return "the filter of its action leaves the event out: " + d.Text
-	case Retrying:
-		return "its delivery has failed: " + d.Text
 	}
 	if d.Text == Delivered {
 		return d.Text

@@ -49,7 +49,10 @@ type Verdict struct {
 
 // Explanation is the answer.
 type Explanation struct {
-	Answer   string    `json:"answer"` // the most important thing, in a sentence
+	Answer string `json:"answer"` // how it ended, in a sentence
+	// Outcome is the worst of Ends: Delivered, DeadLettered, Lost, Skipped or Waiting; without ends Unfired or Unread. Empty: nothing ran.
+	Outcome  string    `json:"outcome,omitempty"`
+	Ends     []End     `json:"ends,omitempty"` // where it is now, the worst first
 	Event    Event     `json:"event"`
 	Triggers []Trigger `json:"triggers"` // those that fired first, then the nearest
 	// Further is what other rooms than the triggers' decided about the event.
@@ -122,6 +125,8 @@ type Delivery struct {
 	Next        time.Time    `json:"next,omitzero"`      // attempt
 	DeadLetter  string       `json:"dead_letter,omitempty"`
 	Connections *int         `json:"connections,omitempty"` // that a broadcast reached
+
+	target string // the name of the queue or function that takes over
 }
 
 // Further is a decision behind the triggers.
@@ -177,6 +182,9 @@ func Explain(r Run) Explanation {
 		w.close(t)
 		x.Triggers = append(x.Triggers, *t)
 	}
+	if !r.Dry {
+		x.Ends = w.finish()
+	}
 	slices.SortStableFunc(x.Triggers, func(a, b Trigger) int { return cmp.Compare(nearness(b), nearness(a)) })
 	x.Further = w.further
 	for _, i := range r.Invocations {
@@ -187,7 +195,7 @@ func Explain(r Run) Explanation {
 		x.Invocations = append(x.Invocations, out)
 	}
 	x.Frames = r.Frames
-	x.Answer = x.answer()
+	x.Outcome, x.Answer = x.outcome(), x.answer()
 	return x
 }
 
@@ -197,7 +205,13 @@ func (x Explanation) Only(trigger string) (Explanation, error) {
 	for _, t := range x.Triggers {
 		if t.Name == trigger || t.ID == trigger {
 			x.Triggers = []Trigger{t}
-			x.Answer = x.answer()
+			x.Ends = slices.DeleteFunc(slices.Clone(x.Ends), func(e End) bool {
+				if e.Trigger == "" {
+					return !t.Fired && !x.Pending
+				}
+				return e.Trigger != t.name() || e.TriggerID != t.ID
+			})
+			x.Outcome, x.Answer = x.outcome(), x.answer()
 			return x, nil
 		}
 		names = append(names, t.Name)

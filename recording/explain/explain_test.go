@@ -84,28 +84,67 @@ func TestAnswers(t *testing.T) {
 		return step(t, after, what, "deploy", text, data, ids...)
 	}
 	matched := step(t, 0, events.StepMatched, "", "wanted by deploy", fired)
+	q := func(room, what, who, text, data string) recording.Line { // behind the trigger
+		line := step(t, 0, what, who, text, data)
+		line.Step.Room = room
+		return line
+	}
+	call := func(failure string) recording.Line {
+		return recording.Line{At: start, Invocation: &recording.Invocation{ID: "1", Function: "f", Events: []string{"crptagged"}, Error: failure}}
+	}
+	fault := q("fault", events.StepFault, "f1", "a call: crash", `{"step":"invoke","action":"crash"}`)
+	again := s(0, "retry", "attempt 2 of 3", `{"trigger_id":"a1s1","attempt":2,"of":3,"due":"2026-01-01T12:00:00Z"}`)
+	queued := s(0, events.StepDelivered, "to the queue q", `{"trigger_id":"a1s1","action":0,"target":"arn:aws:sqs:r:1:q"}`)
+	failed := q("queue", events.StepWaiting, "f", "1 message failed: boom; visible again in 30s", `{"queue":"q","why":"boom","due":"2026-01-01T12:00:30Z"}`)
 	for name, tc := range map[string]struct {
 		lines []recording.Line
 		want  string
 	}{
-		"nobody has read it":  {nil, "no trigger has read it yet"},
-		"no trigger there":    {[]recording.Line{step(t, 0, events.StepUnmatched, "", "no trigger on registry crp1, 0 on others", "")}, "there is no trigger that could want it"},
-		"one said no":         {[]recording.Line{step(t, 0, events.StepUnmatched, "", "x", nearOne)}, `deploy did not fire: tag: want "v2", got "v1"`},
-		"an older recording":  {[]recording.Line{step(t, 0, events.StepUnmatched, "", "x", `{"near":[{"trigger":"deploy","why":"because"}]}`)}, `deploy did not fire: because`},
-		"its target has it":   {[]recording.Line{matched}, "deploy fired, and its target has not taken it yet"},
-		"it waits":            {[]recording.Line{matched, s(0, events.StepWaiting, "1 of 3", `{"trigger_id":"a1s1","waiting":1,"of":3,"due":"2026-01-01T12:00:10Z"}`), s(4*time.Second, events.StepClosed, "", "", "other")}, "deploy fired, and the event waits in a batch, 1 of 3, for at most 6.0 s"},
-		"it is due":           {[]recording.Line{matched, s(0, events.StepWaiting, "1 of 3", `{"trigger_id":"a1s1","waiting":1,"of":3,"due":"2026-01-01T12:00:10Z"}`), s(11*time.Second, events.StepClosed, "", "", "other")}, "deploy fired, and the event waits in a batch, 1 of 3, which is due"},
-		"its batch went":      {[]recording.Line{matched, s(0, events.StepBatched, "2 of 3, its time is over", `{"trigger_id":"a1s1","n":2,"of":3,"why":"cutoff","waited_ms":10000}`)}, "deploy fired, and its batch has gone to the target (2 of 3, its time is over)"},
-		"delivered":           {[]recording.Line{matched, s(0, events.StepDelivered, "to 2 connections of d5d1/ws", `{"trigger_id":"a1s1","action":0,"connections":2}`)}, "deploy fired: delivered to 2 connections of d5d1/ws"},
-		"lost":                {[]recording.Line{matched, s(0, events.StepLost, "nobody is connected to d5d1/ws", `{"trigger_id":"a1s1","action":0,"connections":0}`)}, "deploy fired, and its delivery is lost: nobody is connected to d5d1/ws"},
-		"a filter":            {[]recording.Line{matched, s(0, events.StepSkipped, "filter.jq: no", `{"trigger_id":"a1s1","action":0}`)}, "deploy fired, and the filter of its action leaves the event out: filter.jq: no"},
-		"a filter of one":     {[]recording.Line{matched, s(0, events.StepSkipped, "no", `{"action":0}`), s(0, events.StepDelivered, "to x", `{"action":1}`)}, "deploy fired: delivered to x"},
-		"lost by one":         {[]recording.Line{matched, s(0, events.StepDelivered, "to x", `{"action":0}`), s(0, events.StepLost, "too big", `{"action":1}`)}, "deploy fired, and its delivery is lost: too big"},
-		"tried again":         {[]recording.Line{matched, s(0, "retry", "attempt 2 of 3 in 10 s because 500", `{"trigger_id":"a1s1","attempt":2,"of":3,"due":"2026-01-01T12:00:10Z"}`)}, "deploy fired, and its delivery has failed: attempt 2 of 3 in 10 s because 500"},
-		"paused":              {[]recording.Line{step(t, 0, events.StepUnmatched, "", "x", `{"near":[{"trigger":"deploy","trigger_id":"a1s1","field":"paused","hint":"lost"}]}`), s(0, events.StepLost, "the trigger is paused", `{"trigger_id":"a1s1"}`)}, "deploy did not fire: paused: lost"},
-		"lost further on":     {[]recording.Line{matched, s(0, events.StepDelivered, "to the queue q", `{"action":0}`), {Step: &events.Step{Events: []string{"crptagged"}, Room: "queue", What: events.StepLost, Who: "q", Text: "failed 3 times"}}}, "q: failed 3 times; deploy fired: delivered to the queue q"},
-		"a function failed":   {[]recording.Line{matched, s(0, events.StepDelivered, "to f", `{"action":0}`), {Invocation: &recording.Invocation{ID: "1", Function: "f", Events: []string{"crptagged"}, Error: "Unhandled"}}}, "the function f failed: Unhandled; deploy fired: delivered to f"},
-		"an injected fault":   {[]recording.Line{matched, {Step: &events.Step{Events: []string{"crptagged"}, Room: "fault", What: "fault", Who: "drop-1", Text: "dropped on purpose"}}}, "an injected fault, drop-1: dropped on purpose; deploy fired, and its target has not taken it yet"},
+		"nobody has read it": {nil, "no trigger has read it yet"},
+		"no trigger there":   {[]recording.Line{step(t, 0, events.StepUnmatched, "", "no trigger on registry crp1, 0 on others", "")}, "there is no trigger that could want it"},
+		"one said no":        {[]recording.Line{step(t, 0, events.StepUnmatched, "", "x", nearOne)}, `deploy did not fire: tag: want "v2", got "v1"`},
+		"an older recording": {[]recording.Line{step(t, 0, events.StepUnmatched, "", "x", `{"near":[{"trigger":"deploy","why":"because"}]}`)}, `deploy did not fire: because`},
+		"its target has it":  {[]recording.Line{matched}, "deploy fired, and its target has not taken it yet"},
+		"it waits":           {[]recording.Line{matched, s(0, events.StepWaiting, "1 of 3", `{"trigger_id":"a1s1","waiting":1,"of":3,"due":"2026-01-01T12:00:10Z"}`), s(4*time.Second, events.StepClosed, "", "", "other")}, "deploy fired, and the event waits in a batch, 1 of 3, for at most 6.0 s"},
+		"it is due":          {[]recording.Line{matched, s(0, events.StepWaiting, "1 of 3", `{"trigger_id":"a1s1","waiting":1,"of":3,"due":"2026-01-01T12:00:10Z"}`), s(11*time.Second, events.StepClosed, "", "", "other")}, "deploy fired, and the event waits in a batch, 1 of 3, which is due"},
+		"its batch went":     {[]recording.Line{matched, s(0, events.StepBatched, "2 of 3, its time is over", `{"trigger_id":"a1s1","n":2,"of":3,"why":"cutoff","waited_ms":10000}`)}, "deploy fired, and its batch has gone to the target (2 of 3, its time is over)"},
+		"delivered":          {[]recording.Line{matched, s(0, events.StepDelivered, "to 2 connections of d5d1/ws", `{"trigger_id":"a1s1","action":0,"connections":2}`)}, "deploy fired: delivered to 2 connections of d5d1/ws"},
+		"lost":               {[]recording.Line{matched, s(0, events.StepLost, "nobody is connected to d5d1/ws", `{"trigger_id":"a1s1","action":0,"connections":0}`)}, "deploy fired, and its delivery is lost: nobody is connected to d5d1/ws"},
+		"a filter":           {[]recording.Line{matched, s(0, events.StepSkipped, "filter.jq: no", `{"trigger_id":"a1s1","action":0}`)}, "deploy fired, and the filter of its action leaves the event out: filter.jq: no"},
+		"a filter of one":    {[]recording.Line{matched, s(0, events.StepSkipped, "no", `{"action":0}`), s(0, events.StepDelivered, "to x", `{"action":1}`)}, "deploy fired: delivered to x"},
+		"lost by one":        {[]recording.Line{matched, s(0, events.StepDelivered, "to x", `{"action":0}`), s(0, events.StepLost, "too big", `{"action":1}`)}, "deploy fired, and its delivery is lost: too big"},
+		"tried again":        {[]recording.Line{matched, s(0, "retry", "attempt 2 of 3 in 10 s because 500", `{"trigger_id":"a1s1","attempt":2,"of":3,"due":"2026-01-01T12:00:10Z"}`)}, "deploy fired, and the event waits for its next attempt, due in 10.0 s: attempt 2 of 3 in 10 s because 500"},
+		"paused":             {[]recording.Line{step(t, 0, events.StepUnmatched, "", "x", `{"near":[{"trigger":"deploy","trigger_id":"a1s1","field":"paused","hint":"lost"}]}`), s(0, events.StepLost, "the trigger is paused", `{"trigger_id":"a1s1"}`)}, "deploy did not fire: paused: lost"},
+		"lost further on":    {[]recording.Line{matched, s(0, events.StepDelivered, "to the queue q", `{"action":0}`), {Step: &events.Step{Events: []string{"crptagged"}, Room: "queue", What: events.StepLost, Who: "q", Text: "failed 3 times"}}}, "q: failed 3 times; deploy fired: delivered to the queue q"},
+		"a function failed":  {[]recording.Line{matched, s(0, events.StepDelivered, "to f", `{"action":0}`), {Invocation: &recording.Invocation{ID: "1", Function: "f", Events: []string{"crptagged"}, Error: "Unhandled"}}}, "the function f failed: Unhandled; deploy fired: delivered to f"},
+		"an injected fault":  {[]recording.Line{matched, {Step: &events.Step{Events: []string{"crptagged"}, Room: "fault", What: "fault", Who: "drop-1", Text: "dropped on purpose"}}}, "an injected fault, drop-1: dropped on purpose; deploy fired, and its target has not taken it yet"},
+		"swallowed":          {[]recording.Line{q("fault", "fault", "f1", "a record: drop", `{"step":"publish","action":"drop"}`)}, "an injected fault, f1: a record: drop"},
+		"made good": {[]recording.Line{matched, fault, again, s(9*time.Second, events.StepDelivered, "to f, attempt 2 of 3", `{"trigger_id":"a1s1","action":0,"attempt":2}`),
+			call("Unhandled"), call("")}, "deploy fired: delivered to f, attempt 2 of 3; an injected fault, f1: a call: crash"},
+		"not made good yet": {[]recording.Line{matched, fault, again, call("Unhandled")}, "an injected fault, f1: a call: crash; deploy fired, and the event waits for its next attempt, which is due: attempt 2 of 3"},
+		"a dead letter": {[]recording.Line{matched, again, s(9*time.Second, events.StepLost, "given up after 2 attempts: 500; dead letter to dlq", `{"trigger_id":"a1s1","action":0,"attempt":2,"dead_letter_queue":"dlq"}`),
+			call("Unhandled")}, "deploy fired, and the event was given up, but the dead-letter queue dlq has it: given up after 2 attempts: 500; dead letter to dlq"},
+		"through a queue": {[]recording.Line{matched, queued, q("queue", events.StepDelivered, "f", "1 of 1", `{"queue":"q"}`)}, "deploy fired: delivered to the queue q, and f handled it"},
+		"in a batch behind a queue": {[]recording.Line{matched, queued, q("queue", events.StepWaiting, "f", "1 of 10, goes in 9 s", `{"queue":"q","waiting":1,"of":10,"due":"2026-01-01T12:00:09Z"}`)},
+			"deploy fired, and the event waits in a batch, 1 of 10, for at most 9.0 s; then f gets it"},
+		"failed behind a queue": {[]recording.Line{matched, queued, failed}, "deploy fired, and the event waits in the queue q for its next attempt, due in 30.0 s: f failed at attempt 1: boom"},
+		"of a recording that does not tell when": {[]recording.Line{matched, queued, q("queue", events.StepWaiting, "f", "1 message failed: boom", `{"queue":"q"}`)},
+			"deploy fired, and the event waits in the queue q for its next attempt: f failed at attempt 1: 1 message failed: boom"},
+		"made good behind a queue": {[]recording.Line{matched, queued, fault, failed, call("Unhandled"), q("queue", events.StepDelivered, "f", "1 of 1", `{"queue":"q"}`), call("")},
+			"deploy fired: delivered to the queue q, and f handled it at attempt 2; before that it failed: boom; an injected fault, f1: a call: crash"},
+		"given up behind a queue": {[]recording.Line{matched, queued, failed, q("queue", events.StepLost, "q", "received once in vain: dropped", `{"queue":"q","receives":1}`)},
+			"deploy fired, and the event is lost: f: received once in vain: dropped; the last time it failed: boom"},
+		"a filter behind a queue": {[]recording.Line{matched, queued, q("queue", events.StepSkipped, "f", "no", `{"queue":"q"}`)}, "deploy fired, and the filter of f leaves the event out: no"},
+		"a dead letter that is handled": {[]recording.Line{matched, queued, failed, q("queue", events.StepLost, "q", "moved", `{"queue":"q","receives":1,"dead_letter_queue":"dlq"}`),
+			q("queue", events.StepDelivered, "undertaker", "1 of 1", `{"queue":"dlq"}`)},
+			"deploy fired, and the event was given up, but the dead-letter queue dlq has it: f: moved; the last time it failed: boom; undertaker handled it"},
+		"an asynchronous call": {[]recording.Line{matched, s(0, events.StepDelivered, "to the function f, asynchronously", `{"action":0,"target":"arn:aws:lambda:r:1:function:f"}`),
+			q("queue", events.StepWaiting, "f", "x", `{"queue":"async f","why":"boom"}`), q("lambda", events.StepLost, "f", "f failed 2 times", `{"tries":2}`),
+			q("lambda", events.StepDelivered, "f", "handed over", `{"target":"arn:aws:sqs:r:1:dlq"}`)},
+			"deploy fired, and the event was given up, but the dead-letter queue dlq has it: f: f failed 2 times; the last time it failed: boom"},
+		"an asynchronous call that nobody takes over": {[]recording.Line{matched, s(0, events.StepDelivered, "to f", `{"action":0,"target":"f"}`),
+			q("lambda", events.StepLost, "f", "f failed 2 times", `{"tries":2}`), q("lambda", events.StepLost, "f", "not handed over to x", "")},
+			"deploy fired, and the event is lost: f: f failed 2 times; not handed over to x"},
 		"two others":          {[]recording.Line{step(t, 0, events.StepUnmatched, "", "x", `{"near":[{"trigger":"a","why":"x","field":"type"},{"trigger":"b","field":"image_name","want":"1","got":"2","hint":"nearly"},{"trigger":"c","field":"image_name","want":"1","got":"2"}]}`)}, "b did not fire: image_name: want 1, got 2 (nearly); nor did the 2 others"},
 		"one other":           {[]recording.Line{step(t, 0, events.StepUnmatched, "", "x", `{"near":[{"trigger":"a","field":"type","got":"x"},{"trigger":"b","field":"tag","got":"y"}]}`)}, "b did not fire: tag: got y; nor did the other one"},
 		"lost and lost and …": {[]recording.Line{step(t, 0, events.StepMatched, "", "x", `{"triggers":["a","b","c","d","e"]}`)}, "a fired, and its target has not taken it yet; b fired, and its target has not taken it yet; c fired, and its target has not taken it yet; and 2 more, below"},

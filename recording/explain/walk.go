@@ -16,6 +16,8 @@ type walk struct {
 	run      Run
 	matched  bool // the triggers have read the event
 	triggers []*Trigger
+	stages   []*stage
+	ends     []End
 	further  []Further
 }
 
@@ -43,6 +45,11 @@ type details struct {
 	Attempt     int          `json:"attempt"`
 	DeadLetter  string       `json:"dead_letter_queue"`
 	Connections *int         `json:"connections"`
+
+	Target   string `json:"target"` // an ARN
+	Queue    string `json:"queue"`
+	Receives int    `json:"receives"`
+	Tries    int    `json:"tries"`
 }
 
 func detailsOf(s events.Step) details {
@@ -69,6 +76,7 @@ func (w *walk) trigger(id, name string) *Trigger {
 func (w *walk) step(s events.Step) {
 	if s.Room != "trigger" {
 		w.further = append(w.further, Further{At: s.At, Room: s.Room, What: s.What, Who: s.Who, Text: s.Text})
+		w.follow(s, detailsOf(s))
 		return
 	}
 	d := detailsOf(s)
@@ -104,7 +112,7 @@ func (w *walk) step(s events.Step) {
 		}
 		w.outcome(t, Delivery{
 			Action: *d.Action, What: s.What, Text: s.Text, At: s.At, Events: len(s.Events), Attempts: d.Attempt, DeadLetter: d.DeadLetter,
-			Connections: d.Connections,
+			Connections: d.Connections, target: lastPart(d.Target),
 		})
 	case "retry":
 		w.retry(t, s, d)

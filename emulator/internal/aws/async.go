@@ -266,7 +266,7 @@ func (x *asyncFunction) send(ctx context.Context, r queue.Received, arn string, 
 		x.note(events.StepLost, r, fmt.Sprintf("not handed over to %s: %v", arn, err), nil)
 		return
 	}
-	x.note(events.StepDelivered, r, "handed over to "+arn, nil)
+	x.note(events.StepDelivered, r, "handed over to "+arn, map[string]any{"target": arn})
 }
 
 func (x *asyncFunction) note(what string, r queue.Received, text string, data map[string]any) {

@@ -193,6 +193,7 @@ func (t *ruleTarget) deliver(ctx context.Context, payload []byte, ids []string) 
 		return lost
 	}
 	lost.Text += "; it is in the dead-letter queue " + lastPart(t.DeadLetter)
+	data["dead_letter_queue"] = lastPart(t.DeadLetter)
 	return lost
 }
 

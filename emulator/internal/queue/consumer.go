@@ -196,7 +196,7 @@ func (c *consumer) rest(due time.Time, got []Received, n int) {
 	now := q.clock.Now()
 	for i := range got {
 		q.step(events.StepWaiting, c.Name, now, strconv.Itoa(n)+" of "+strconv.Itoa(c.Batch)+", goes in "+
-			strconv.FormatFloat(due.Sub(now).Seconds(), 'f', 1, 64)+" s", map[string]any{"waiting": n, "of": c.Batch, "due": due}, &got[i])
+			strconv.FormatFloat(due.Sub(now).Seconds(), 'f', 1, 64)+" s", map[string]any{"queue": c.Queue, "waiting": n, "of": c.Batch, "due": due}, &got[i])
 	}
 }
 
@@ -223,7 +223,7 @@ func (c *consumer) skip(r Received, why string) {
 		c.line.remove(e)
 		q.noteFlush(c.line, now)
 	}
-	q.step(events.StepSkipped, c.Name, now, why+": deleted from the queue "+c.Queue, nil, &r)
+	q.step(events.StepSkipped, c.Name, now, why+": deleted from the queue "+c.Queue, map[string]any{"queue": c.Queue}, &r)
 }
 
 // giveBack returns an open batch as if it had not been received.

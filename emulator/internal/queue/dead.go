@@ -28,6 +28,7 @@ func (q *Queues) giveUp(l *line, e *entry, why Reason, now time.Time) {
 	if why == Expired {
 		text = fmt.Sprintf("older than %v", l.expiry(e).Sub(e.SentAt))
 	}
+	data := map[string]any{"queue": l.def.Name, "reason": string(why), "receives": e.Receives}
 	to := q.lines[l.def.DeadLetter]
 	switch {
 	case why == Expired:
@@ -40,9 +41,10 @@ func (q *Queues) giveUp(l *line, e *entry, why Reason, now time.Time) {
 		text += fmt.Sprintf(", and the queue %q for dead letters is full: dropped", l.def.DeadLetter)
 	default:
 		text += fmt.Sprintf(": moved to the queue %q", to.def.Name)
+		data["dead_letter_queue"] = to.def.Name
 		q.move(e, l, to, now)
 	}
-	q.step(events.StepLost, l.def.Name, now, text, map[string]any{"reason": string(why), "receives": e.Receives}, &e.Received)
+	q.step(events.StepLost, l.def.Name, now, text, data, &e.Received)
 	q.file.gone(e)
 	l.remove(e)
 	q.noteFlush(l, now)

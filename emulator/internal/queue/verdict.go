@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/regcast/regcast/events"
@@ -30,7 +31,7 @@ func (v *verdict) judge(r *Received, failed bool) {
 	case e == nil: // the handler, or somebody else, has deleted it
 	case e.Receipt != r.Receipt, failed && e.state != inFlight:
 		q.step(events.StepWaiting, v.c.Name, v.now, fmt.Sprintf("the handler took %v, longer than the %v for which the queue %q hides a message: it comes again",
-			v.took.Round(time.Millisecond), l.visibility(), v.c.Queue), nil, r)
+			v.took.Round(time.Millisecond), l.visibility(), v.c.Queue), map[string]any{"queue": v.c.Queue}, r)
 	case failed:
 		v.fail(e, r)
 	default:
@@ -84,6 +85,8 @@ func (v *verdict) tell() {
 		if v.err != nil {
 			why = v.err.Error()
 		}
+		data = maps.Clone(data)
+		data["why"], data["due"] = why, v.until
 		q.step(events.StepWaiting, v.c.Name, v.now, fmt.Sprintf("%d %s failed: %s; visible again in %v", n, what, why,
 			v.until.Sub(v.now).Round(time.Millisecond)), data, v.resting...)
 	}
