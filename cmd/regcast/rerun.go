@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/textproto"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -25,7 +24,7 @@ import (
 type rerunFlags struct {
 	fresh, diff, accept bool
 	format, output      string
-	header              []string
+	clients             clientFlags
 	compare             diff.Options
 	up                  upFlags
 	configured          func() bool // the flags say what to emulate
@@ -38,7 +37,7 @@ func (f *rerunFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.accept, "accept", false, "with --diff: the new run takes the recording's place when they differ")
 	flags.StringVar(&f.format, "format", "text", "with --diff: `text|json|junit`")
 	flags.StringVarP(&f.output, "output", "o", "", "with --diff: write the comparison to `FILE`")
-	flags.StringArrayVar(&f.header, "client-header", nil, "with --fresh: a `'Name: value'` that clients send when they connect, for what was scrubbed (repeatable)")
+	f.clients.add(flags, "with --fresh: ")
 	flags.StringArrayVar(&f.compare.Ignore, "ignore", nil, "with --diff: a `PATH` that is not compared, as in regcast diff (repeatable)")
 	flags.StringArrayVar(&f.compare.Volatile, "volatile", nil, "with --diff: a `PATH` to values that are ids, as in regcast diff (repeatable)")
 	flags.DurationVar(&f.compare.Later, "later", 0, "with --diff: how much later than before a frame may come (default 1s)")
@@ -96,7 +95,7 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 	if err != nil {
 		return err
 	}
-	header, err := parseHeader(f.rerun.header)
+	header, secrets, err := f.rerun.clients.parse()
 	if err != nil {
 		return err
 	}
@@ -120,7 +119,7 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 		return usageError("--speed: %w", err)
 	}
 	summary, err := rerun.Run(ctx, chosenRun{run.header, chosen}, cfg, rerun.Options{
-		Out: out, Header: header, Speed: speed, Progress: shown.show,
+		Out: out, Header: header, Secrets: secrets, Speed: speed, Progress: shown.show,
 		Notice: func(s string) {
 			shown.clear()
 			fmt.Fprintln(env.stderr, "regcast: "+s)
@@ -233,18 +232,4 @@ func ignoreClosed(err error) error {
 		return nil
 	}
 	return err
-}
-
-// parseHeader reads headers as curl's -H has them.
-func parseHeader(given []string) (map[string][]string, error) {
-	out := map[string][]string{}
-	for _, h := range given {
-		name, value, ok := strings.Cut(h, ":")
-		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, usageError("--client-header: got %q, want 'Name: value'", h)
-		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
-		out[name] = append(out[name], strings.TrimSpace(value))
-	}
-	return out, nil
 }

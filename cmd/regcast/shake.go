@@ -22,7 +22,7 @@ func newShake(env environment) *cobra.Command {
 	var o shake.Options
 	var asJSON bool
 	var output string
-	var header []string
+	var clients clientFlags
 	var f rerunFlags
 	c := &cobra.Command{
 		Use:   "shake FILE",
@@ -55,13 +55,13 @@ Exit codes of shake: 0 nothing found · 1 found · 2 wrong usage, or no run to c
 	flags.BoolVar(&o.Whole, "whole", false, "do not look for a shorter recording of what was found")
 	flags.StringVarP(&output, "output", "o", "failure.regcast.jsonl", "write the recording that replays what was found to `FILE`")
 	flags.BoolVar(&asJSON, "json", false, "print the report as JSON")
-	flags.StringArrayVar(&header, "client-header", nil, "a `'Name: value'` that clients send when they connect, for what was scrubbed (repeatable)")
+	clients.add(flags, "")
 	f.addUp(c)
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if f.up.data != "" || f.up.record != "" {
 			return usageError("shake: every run begins with nothing and is recorded already: not with --data or --record")
 		}
-		if o.Header, err = parseHeader(header); err != nil {
+		if o.Header, o.Secrets, err = clients.parse(); err != nil {
 			return err
 		}
 		return shakeFile(cmd.Context(), args[0], output, asJSON, o, &f, env)

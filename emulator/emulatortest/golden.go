@@ -27,6 +27,9 @@ type GoldenOptions struct {
 	Listener net.Listener
 	// Header gives clients more headers: what was scrubbed from the recording, such as their authorization.
 	Header map[string][]string
+	// Secrets are what stood there, by the markers in its place (1a2b3c4d of [scrubbed:1a2b3c4d]): clients ask and say the same again. A
+	// run that is accepted has markers of its own.
+	Secrets map[string]string
 	// Accept writes today's run over the recording when they differ, in place of failing: for a flag of the test, such as -accept.
 	Accept bool
 	// Diff says what counts as a difference.
@@ -83,7 +86,7 @@ func Golden(t testing.TB, file string, options ...GoldenOptions) {
 	complete(&run)
 	var today bytes.Buffer
 	if _, err := rerun.Run(context.Background(), want, run, rerun.Options{
-		Out: &today, Header: o.Header, Dial: dial(run.Listener), Notice: func(s string) { t.Logf("emulatortest: golden: %s", s) },
+		Out: &today, Header: o.Header, Secrets: o.Secrets, Dial: dial(run.Listener), Notice: func(s string) { t.Logf("emulatortest: golden: %s", s) },
 	}); err != nil {
 		t.Fatalf("emulatortest: golden: %s: %v", file, err)
 	}

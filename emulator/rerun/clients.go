@@ -1,9 +1,7 @@
 package rerun
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -21,6 +19,7 @@ import (
 type clients struct {
 	emulator *emulator.Emulator
 	options  Options
+	secrets  secrets
 	news     *news
 	http     *http.Client
 	open     map[string]*client // by the recording's name
@@ -43,7 +42,7 @@ func newClients(em *emulator.Emulator, o Options) (*clients, error) {
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return o.Dial(ctx) }
 	}
 	return &clients{
-		emulator: em, options: o, news: n, open: map[string]*client{}, refused: map[string]bool{}, http: &http.Client{Transport: transport},
+		emulator: em, options: o, secrets: newSecrets(o.Secrets), news: n, open: map[string]*client{}, refused: map[string]bool{}, http: &http.Client{Transport: transport},
 	}, nil
 }
 
@@ -56,6 +55,8 @@ func (c *clients) line(ctx context.Context, l recording.Line) error {
 		return c.hangUp(ctx, *l.Socket)
 	case l.Frame != nil && l.Frame.In:
 		return c.say(ctx, *l.Frame)
+	case l.Kept != nil:
+		c.keep(ctx, *l.Kept)
 	}
 	return nil
 }
@@ -65,36 +66,34 @@ func (c *clients) dial(ctx context.Context, s recording.Socket) error {
 	if slices.ContainsFunc(c.emulator.APIs(), func(api emulator.APIInfo) bool { return api.ID == s.Gateway }) {
 		base = "ws://" + c.emulator.Addr() + "/" + s.Gateway
 	}
-	header := http.Header{}
-	for _, more := range []map[string][]string{s.Header, c.options.Header} {
+	asked, header := c.secrets.asked(s), http.Header{}
+	for _, more := range []map[string][]string{asked.Header, c.options.Header} {
 		for name, values := range more {
 			header[http.CanonicalHeaderKey(name)] = values
 		}
 	}
 	o := &websocket.DialOptions{HTTPClient: c.http, HTTPHeader: header}
-	if s.Subprotocol != "" {
-		o.Subprotocols = []string{s.Subprotocol}
+	if asked.Subprotocol != "" {
+		o.Subprotocols = []string{asked.Subprotocol}
 	}
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	conn, res, err := websocket.Dial(limit, base+s.URL, o)
+	conn, res, err := websocket.Dial(limit, base+asked.URL, o)
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		why := err.Error()
+		why := c.secrets.hide.Replace(err.Error())
 		if res != nil {
 			why = "answered " + res.Status
 		}
-		if asked, err := json.Marshal(s); err == nil && bytes.Contains(asked, []byte("[scrubbed:")) {
-			why += "; what was secret in its URL and headers is not in the recording: give headers that are good now"
-		}
-		c.options.Notice(fmt.Sprintf("socket %s of %s%s was let in then and is not now: %s", s.Connection, s.Gateway, s.URL, why))
+		c.options.Notice(fmt.Sprintf("socket %s of %s%s was let in then and is not now: %s%s", s.Connection, s.Gateway, s.URL, why,
+			missing(asked, c.options.Header)))
 		c.refused[s.Connection] = true
 		return nil
 	}
 	conn.SetReadLimit(-1)
-	id, err := c.news.newcomer(limit, s.Gateway, s.URL)
+	id, err := c.news.newcomer(limit, s.Gateway, onRecord(asked.URL))
 	if err != nil {
 		_ = conn.CloseNow()
 		return fmt.Errorf("socket %s of %s%s: it was let in and is not on record: %w", s.Connection, s.Gateway, s.URL, err)
@@ -155,7 +154,7 @@ func (c *clients) say(ctx context.Context, f recording.Frame) error {
 	}
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := k.conn.Write(limit, kind, f.Data)
+	err := k.conn.Write(limit, kind, []byte(c.secrets.reveal.Replace(string(f.Data))))
 	if err == nil {
 		err = k.conn.Ping(limit) // a socket is read in order: what answers has taken the message
 	}

@@ -29,6 +29,8 @@ type Options struct {
 	Out io.Writer
 	// Header gives sockets more headers: what was scrubbed from the recording, such as their authorization.
 	Header map[string][]string
+	// Secrets are what stood there, by the markers in its place (1a2b3c4d of [scrubbed:1a2b3c4d]): clients ask and say the same again.
+	Secrets map[string]string
 	// Speed is how many recorded seconds pass in a second of the machine, for somebody who looks on. 0: as fast as it goes.
 	Speed float64
 	// Dial opens connections to cfg.Listener, if that is not one of the network. Nil: TCP.

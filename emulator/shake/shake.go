@@ -67,8 +67,9 @@ type Options struct {
 	// Fresh makes the functions of one run, in the place of Config.Functions, and what is to be done with its emulator before anything
 	// happens in it, which may be nil. Functions that call their emulator need it: each run has one of its own, and several run at once.
 	Fresh func() (functions map[string]emulator.Function, started func(*emulator.Emulator) error, err error)
-	// Header gives sockets more headers, as rerun.Options does.
-	Header map[string][]string
+	// Header and Secrets give sockets what was scrubbed, as rerun.Options does.
+	Header  map[string][]string
+	Secrets map[string]string
 	// Whole leaves the recording of the failure as long as it is.
 	Whole bool
 	// Progress hears how far the search is.

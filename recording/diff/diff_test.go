@@ -250,10 +250,10 @@ func TestDifferences(t *testing.T) {
 		},
 		"a house that listens elsewhere": {
 			want: plain(func(b *builder) {
-				b.frame("c1", `{"Host":["localhost:35271"],"Sec-Websocket-Key":"PZ90GKHc6/1aInO0ALZBOQ==","url":"http://api.localhost:35271/x"}`)
+				b.frame("c1", `{"Host":["localhost:35271"],"X-Yc-Apigateway-Websocket-Message-Id":"33lcu65vpc8rru2ebtuf09ealdnmgg","Sec-Websocket-Key":"PZ90GKHc6/1aInO0ALZBOQ==","url":"http://api.localhost:35271/x"}`)
 			}),
 			got: plain(func(b *builder) {
-				b.frame("c1", `{"Host":["127.0.0.1:8080"],"Sec-Websocket-Key":"Trm1MQrjtw9zVUxJkmPGWg==","url":"http://api.localhost:8080/x"}`)
+				b.frame("c1", `{"Host":["127.0.0.1:8080"],"X-Yc-Apigateway-Websocket-Message-Id":"33lcu65vpc8rr14sk42re1i1jkd76n","Sec-Websocket-Key":"Trm1MQrjtw9zVUxJkmPGWg==","url":"http://api.localhost:8080/x"}`)
 			}),
 		},
 		"another port of this machine": {

@@ -44,7 +44,7 @@ func keyOf(name string) keyed {
 		return fixedKey
 	case "eventid", "requestid", "extendedrequestid", "awsrequestid", "connectionid", "messageid", "invocationid", "correlationid",
 		"traceid", "spanid", "parentspanid", "tracestate", "traceparent", "xamzntraceid", "awstraceheader", "sessionid", "receipthandle",
-		"secwebsocketkey":
+		"secwebsocketkey", "xycapigatewaywebsocketmessageid":
 		return idKey
 	default:
 		for _, word := range []string{"duration", "elapsed", "latency", "took"} {
