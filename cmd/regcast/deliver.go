@@ -36,15 +36,15 @@ type deliverFlags struct {
 var deliverOnly = []string{"as", "batch", "batches-of", "inputs-of", "header", "invoke-type", "retry", "timeout", "yes"}
 
 func (f *deliverFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.as, "as", "auto", "with --to TARGET: what is sent, `yandex|eventbridge|sqs|recorded`: batches of Yandex Cloud's triggers, one event of EventBridge each, batches of SQS as Lambda gets them, or a function's recorded inputs (default: what the target takes)")
-	flags.IntVar(&f.batch, "batch", 0, "with --to TARGET: `N` events in a payload (default: as the recorded trigger had them, or 1)")
-	flags.StringVar(&f.trigger, "batches-of", "", "with --to TARGET: send the batches of this recorded `TRIGGER`, when it had them")
-	flags.StringVar(&f.function, "inputs-of", "", "with --to TARGET: send what this recorded `FUNCTION` got")
-	flags.StringArrayVar(&f.headers, "header", nil, "with --to TARGET: send a header, `'Name: value'`; @env:NAME in it is a variable's value (repeatable)")
+	flags.StringVar(&f.as, "as", "auto", "what is sent, `yandex|eventbridge|sqs|recorded`: batches of Yandex Cloud's triggers, one event of EventBridge each, batches of SQS as Lambda gets them, or a function's recorded inputs (default: what the target takes)")
+	flags.IntVar(&f.batch, "batch", 0, "`N` events in a payload (default: as the recorded trigger had them, or 1)")
+	flags.StringVar(&f.trigger, "batches-of", "", "send the batches of this recorded `TRIGGER`, when it had them")
+	flags.StringVar(&f.function, "inputs-of", "", "send what this recorded `FUNCTION` got")
+	flags.StringArrayVar(&f.headers, "header", nil, "send a header, `'Name: value'`; @env:NAME in it is a variable's value (repeatable)")
 	flags.StringVar(&f.invoke, "invoke-type", "request", "with --to lambda:NAME: `request|event`: wait for the function's answer, or let Lambda queue the event")
-	flags.IntVar(&f.retry, "retry", 0, "with --to TARGET: try a payload up to `N` times more after 429, 5xx, or no answer, which can deliver it twice")
-	flags.DurationVar(&f.timeout, "timeout", time.Minute, "with --to TARGET: how long an answer may take")
-	flags.BoolVarP(&f.yes, "yes", "y", false, "with --to TARGET: do not ask before something is sent to another machine")
+	flags.IntVar(&f.retry, "retry", 0, "try a payload up to `N` times more after 429, 5xx, or no answer, which can deliver it twice")
+	flags.DurationVar(&f.timeout, "timeout", time.Minute, "how long an answer may take")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask before something is sent to another machine")
 	f.flags = flags
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -31,8 +30,8 @@ do so in the same way everywhere. It exits with 0 when the runs are the same, wi
   regcast diff A B --ignore .messages[].details.note --volatile ..ticket --later 5s`,
 		Args: cobra.ExactArgs(2),
 	}
-	c.Flags().StringVar(&format, "format", "text", "text, json or junit")
-	c.Flags().StringVarP(&file, "output", "o", "", "write the report to this file, and one line to the terminal")
+	c.Flags().StringVar(&format, "format", "text", "`text|json|junit`")
+	c.Flags().StringVarP(&file, "output", "o", "", "write the report to `FILE`, over one that is there, and one line to the terminal")
 	c.Flags().StringArrayVar(&o.Ignore, "ignore", nil, "a path into messages and answers that is not compared, as jq writes it (.a.b[0], .a[].b, ..c); may be repeated")
 	c.Flags().StringArrayVar(&o.Volatile, "volatile", nil, "a path to values that are ids, whatever they look like; may be repeated")
 	c.Flags().DurationVar(&o.Later, "later", time.Second, "how much later than before a frame may come, in house time; a tenth of what it took is allowed anyhow")
@@ -81,14 +80,10 @@ func writeDiff(out io.Writer, r diff.Report, format, file, name string) error {
 	if file == "" {
 		return formatDiff(out, r, format, name)
 	}
-	f, err := os.Create(file)
-	if err != nil {
+	if err := writeWhole(file, modeReport, func(w io.Writer) error { return formatDiff(w, r, format, name) }); err != nil {
 		return err
 	}
-	if err := errors.Join(formatDiff(f, r, format, name), f.Close()); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	_, err = fmt.Fprintln(out, r.Summary())
+	_, err := fmt.Fprintln(out, r.Summary())
 	return err
 }
 

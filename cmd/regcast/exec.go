@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -56,18 +55,17 @@ With --template also:
 		Args: cobra.MinimumNArgs(1),
 	}
 	f.add(c)
-	c.Flags().StringVar(&page, "report", "", "when the command fails, make an HTML page of what happened: `FILE`")
+	c.Flags().StringVar(&page, "report", "", "when the command fails, make an HTML page of what happened, over one that is there: `FILE`")
 	c.Flags().BoolVar(&always, "report-always", false, "make the page of --report also when it does not fail")
 	c.Flags().SetInterspersed(false)
+	groupFlags(c, execGroups())
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if always && page == "" {
 			return usageError("--report-always: --report says where to")
 		}
 		if page != "" { // now, not when the command has run for an hour
-			if info, err := os.Stat(filepath.Dir(page)); err != nil {
+			if err := folderOf(page); err != nil {
 				return usageError("--report: %w", err)
-			} else if !info.IsDir() {
-				return usageError("--report: %s is no folder", filepath.Dir(page))
 			}
 		}
 		cfg, err := f.config(cmd.ErrOrStderr())

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -21,13 +20,15 @@ import (
 
 func newRecord(env environment) *cobra.Command {
 	var file string
-	var all bool
+	var all, force bool
 	c := &cobra.Command{
 		Use:   "record",
 		Short: "Record what happens, into a file",
 		Long: `Record what happens from now on in a running emulator, until Ctrl-C: changes and events, matches, batches, invocations, frames, and
 sockets that open and close. A name that ends with .zst is compressed. Tokens, authorization headers and cookies are scrubbed.
-What has happened before is in the journal all the same: see regcast journal export.`,
+What has happened before is in the journal all the same: see regcast journal export.
+
+The file grows line by line, and one that was broken off is used up to there. One that is there already stays, unless --force is given.`,
 		Example: `  regcast record -o run.regcast.jsonl
   regcast record --all -o run.regcast.jsonl.zst`,
 		Args: cobra.NoArgs,
@@ -35,6 +36,7 @@ What has happened before is in the journal all the same: see regcast journal exp
 	find := urlFlag(c, env)
 	c.Flags().StringVarP(&file, "output", "o", "", "write to `FILE` (default: regcast-<time>.regcast.jsonl)")
 	c.Flags().BoolVar(&all, "all", false, "begin with what is on record already")
+	c.Flags().BoolVar(&force, "force", false, "write over a FILE that is there")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		regcast, err := find()
 		if err != nil {
@@ -45,13 +47,13 @@ What has happened before is in the journal all the same: see regcast journal exp
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		return record(ctx, regcast, file, all, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		return record(ctx, regcast, file, all, force, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
 	return c
 }
 
 // record copies line by line, so that the file ends well whatever ends the recording.
-func record(ctx context.Context, regcast client, file string, all bool, stdout, stderr io.Writer) error {
+func record(ctx context.Context, regcast client, file string, all, force bool, stdout, stderr io.Writer) error {
 	q := "/_regcast/recording?follow=true"
 	if all {
 		q += "&from=" + url.QueryEscape(time.Unix(0, 0).UTC().Format(time.RFC3339))
@@ -65,7 +67,7 @@ func record(ctx context.Context, regcast client, file string, all bool, stdout, 
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	out, err := createRecording(file)
+	out, err := createRecording(file, orForce, force)
 	if err != nil {
 		return err
 	}
@@ -105,18 +107,6 @@ func record(ctx context.Context, regcast client, file string, all bool, stdout, 
 	return err
 }
 
-// createRecording makes the file of a recording. One that is there is never written over.
-func createRecording(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	switch {
-	case errors.Is(err, os.ErrExist):
-		return nil, usageError("%s is there already; give another name, or remove it", name)
-	case err != nil:
-		return nil, usageError("recording: %w", err)
-	}
-	return f, nil
-}
-
 // newRecordingWriter writes what the file's name says.
 func newRecordingWriter(name string, w io.Writer, h recording.Header) (*recording.Writer, error) {
 	if strings.HasSuffix(name, ".zst") {
@@ -145,11 +135,12 @@ func houseTime(regcast client) time.Time {
 
 func newExport(env environment) *cobra.Command {
 	var file, from, to string
+	var force bool
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Write the history as a recording",
 		Long: `Write what is on record, or a part of it, as a recording that can be replayed, compared and explained. The file is there whole or
-not at all. A name that ends with .zst is compressed.`,
+not at all; one that is there already stays, unless --force is given. A name that ends with .zst is compressed.`,
 		Example: `  regcast journal export -o run.regcast.jsonl
   regcast journal export --from 2026-01-02T15:00:00Z --to 2026-01-02T16:00:00Z -o hour.regcast.jsonl.zst
   regcast journal export --from 10m -o last-ten-minutes.regcast.jsonl`,
@@ -157,12 +148,18 @@ not at all. A name that ends with .zst is compressed.`,
 	}
 	find := urlFlag(c, env)
 	c.Flags().StringVarP(&file, "output", "o", "-", "write to `FILE`, - is standard output")
+	c.Flags().BoolVar(&force, "force", false, "write over a FILE that is there")
 	c.Flags().StringVar(&from, "from", "", "begin at a `TIME`, or so long before now (10m), by the emulator's clock")
 	c.Flags().StringVar(&to, "to", "", "end at a `TIME`, or so long before now")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		regcast, err := find()
 		if err != nil {
 			return err
+		}
+		if file != "-" {
+			if err := free(file, orForce, force); err != nil {
+				return err
+			}
 		}
 		q := url.Values{}
 		for name, value := range map[string]string{"from": from, "to": to} {
@@ -187,7 +184,11 @@ not at all. A name that ends with .zst is compressed.`,
 			_, err := io.Copy(cmd.OutOrStdout(), res.Body)
 			return err
 		}
-		n, err := writeWhole(file, res.Body)
+		var n int64
+		err = writeWhole(file, modeRecording, func(w io.Writer) (err error) {
+			n, err = io.Copy(w, res.Body)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("journal export: %w", err)
 		}
@@ -206,22 +207,4 @@ func parseMoment(s string, now func() time.Time) (time.Time, error) {
 		return now().Add(-d), nil
 	}
 	return time.Time{}, fmt.Errorf("got %q, want a time such as 2026-01-02T15:04:05Z, or a duration such as 10m", s)
-}
-
-// writeWhole writes a file that is there whole or not at all.
-func writeWhole(name string, from io.Reader) (n int64, err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part")
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	n, err = io.Copy(f, from)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return n, err
-	}
-	return n, os.Rename(f.Name(), name)
 }

@@ -83,6 +83,7 @@ At a terminal the space bar pauses and resumes, s replays one record, q ends; Ct
 	f.selection.add(flags, &f.deliver.target)
 	f.deliver.add(flags)
 	f.rerun.add(c)
+	groupFlags(c, replayGroups())
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := f.deliver.check(); err != nil {
 			return err

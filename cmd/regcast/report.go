@@ -50,7 +50,7 @@ that were lost, failed or met a fault, then the latest. --from, --to and --filte
 		return cobra.ExactArgs(1)(cmd, args)
 	}
 	flags := c.Flags()
-	flags.StringVarP(&f.output, "output", "o", "report.html", "write to `FILE`, - is standard output")
+	flags.StringVarP(&f.output, "output", "o", "report.html", "write to `FILE`, over one that is there; - is standard output")
 	flags.StringVar(&f.from, "from", "", "begin at a recorded `TIME`, or so long after the recording's beginning (10m)")
 	flags.StringVar(&f.to, "to", "", "end at a recorded `TIME`, or so long after the beginning")
 	flags.StringSliceVar(&f.only, "filter", nil, "show only what tells of the event with this `ID` (repeatable)")
@@ -160,30 +160,11 @@ func writePage(name string, stdout io.Writer, write func(io.Writer) error) error
 	if name == "-" {
 		return write(stdout)
 	}
-	if err := createWhole(name, write); err != nil {
+	if err := writeWhole(name, modeReport, write); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(stdout, name)
 	return err
-}
-
-func createWhole(name string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part")
-	if err != nil {
-		return usageError("-o: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // it is of no use
-		}
-	}()
-	if err := errors.Join(write(f), f.Close()); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil { // it is made to be passed on
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }
 
 // reportRun makes the page of what an emulator has seen.
@@ -201,7 +182,7 @@ func reportRun(ctx context.Context, em *emulator.Emulator, name, note string) er
 		return err
 	}
 	defer run.Close()
-	return createWhole(name, func(w io.Writer) error { return report.Write(w, run, report.Options{Name: "regcast exec", Note: note}) })
+	return writeWhole(name, modeReport, func(w io.Writer) error { return report.Write(w, run, report.Options{Name: "regcast exec", Note: note}) })
 }
 
 // endNote says how a command ended.

@@ -34,13 +34,13 @@ func (f *rerunFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.BoolVar(&f.fresh, "fresh", false, "replay in an emulator started for it, with the recorded clients, by a clock that it moves")
 	flags.BoolVar(&f.diff, "diff", false, "as --fresh, then say what a user would notice between the recording and the new run")
-	flags.BoolVar(&f.accept, "accept", false, "with --diff: the new run takes the recording's place when they differ")
-	flags.StringVar(&f.format, "format", "text", "with --diff: `text|json|junit`")
-	flags.StringVarP(&f.output, "output", "o", "", "with --diff: write the comparison to `FILE`")
+	flags.BoolVar(&f.accept, "accept", false, "the new run takes the place of the recording FILE when they differ")
+	flags.StringVar(&f.format, "format", "text", "`text|json|junit`")
+	flags.StringVarP(&f.output, "output", "o", "", "write the comparison to `FILE`, over one that is there")
 	f.clients.add(flags, "with --fresh: ")
-	flags.StringArrayVar(&f.compare.Ignore, "ignore", nil, "with --diff: a `PATH` that is not compared, as in regcast diff (repeatable)")
-	flags.StringArrayVar(&f.compare.Volatile, "volatile", nil, "with --diff: a `PATH` to values that are ids, as in regcast diff (repeatable)")
-	flags.DurationVar(&f.compare.Later, "later", 0, "with --diff: how much later than before a frame may come (default 1s)")
+	flags.StringArrayVar(&f.compare.Ignore, "ignore", nil, "a `PATH` that is not compared, as in regcast diff (repeatable)")
+	flags.StringArrayVar(&f.compare.Volatile, "volatile", nil, "a `PATH` to values that are ids, as in regcast diff (repeatable)")
+	flags.DurationVar(&f.compare.Later, "later", 0, "how much later than before a frame may come (default 1s)")
 	f.addUp(c)
 }
 
@@ -203,11 +203,12 @@ func (f *rerunFlags) config(h recording.Header, env environment) (emulator.Confi
 // asked for. keep is called once; false removes the file, unless it was asked for.
 func (f *rerunFlags) newRun(recorded string) (out *os.File, keep func(bool) error, err error) {
 	if f.up.record != "" {
-		out, err = createRecording(f.up.record)
+		out, err = createRecording(f.up.record, orRemove, false)
 		return out, func(bool) error { return ignoreClosed(out.Close()) }, err
 	}
 	dir := ""
 	if f.accept {
+		recorded = pointedAt(recorded)
 		dir = filepath.Dir(recorded)
 	}
 	if out, err = os.CreateTemp(dir, "regcast-*.regcast.jsonl"); err != nil {
@@ -221,7 +222,7 @@ func (f *rerunFlags) newRun(recorded string) (out *os.File, keep func(bool) erro
 		done = true
 		err := out.Close()
 		if accepted && f.accept && err == nil {
-			return os.Rename(out.Name(), recorded)
+			return replace(out.Name(), recorded)
 		}
 		return errors.Join(err, os.Remove(out.Name()))
 	}, nil

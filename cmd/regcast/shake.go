@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,7 +21,7 @@ const exitShaken = 1
 
 func newShake(env environment) *cobra.Command {
 	var o shake.Options
-	var asJSON bool
+	var asJSON, force bool
 	var output string
 	var clients clientFlags
 	var f rerunFlags
@@ -54,9 +55,11 @@ Exit codes of shake: 0 nothing found · 1 found · 2 wrong usage, or no run to c
 	flags.DurationVar(&o.Linger, "linger", time.Hour, "how long the emulators' clocks run on after the recording, for retries")
 	flags.BoolVar(&o.Whole, "whole", false, "do not look for a shorter recording of what was found")
 	flags.StringVarP(&output, "output", "o", "failure.regcast.jsonl", "write the recording that replays what was found to `FILE`")
+	flags.BoolVar(&force, "force", false, "write over a FILE of --output that is there")
 	flags.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	clients.add(flags, "")
 	f.addUp(c)
+	groupFlags(c, shakeGroups())
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if f.up.data != "" || f.up.record != "" {
 			return usageError("shake: every run begins with nothing and is recorded already: not with --data or --record")
@@ -64,12 +67,12 @@ Exit codes of shake: 0 nothing found · 1 found · 2 wrong usage, or no run to c
 		if o.Header, o.Secrets, err = clients.parse(); err != nil {
 			return err
 		}
-		return shakeFile(cmd.Context(), args[0], output, asJSON, o, &f, env)
+		return shakeFile(cmd.Context(), args[0], output, force, asJSON, o, &f, env)
 	}
 	return c
 }
 
-func shakeFile(ctx context.Context, file, output string, asJSON bool, o shake.Options, f *rerunFlags, env environment) error {
+func shakeFile(ctx context.Context, file, output string, force, asJSON bool, o shake.Options, f *rerunFlags, env environment) error {
 	run, err := openRun(file, env)
 	if err != nil {
 		return err
@@ -77,6 +80,11 @@ func shakeFile(ctx context.Context, file, output string, asJSON bool, o shake.Op
 	defer run.Close()
 	if run.foreign {
 		return usageError("%s: shake needs a recording of regcast: what others have recorded does not tell of sockets", file)
+	}
+	if !samePath(file, output) { // now, not when it has searched for an hour
+		if err := free(output, orForce, force); err != nil {
+			return err
+		}
 	}
 	cfg, err := f.config(run.header, env)
 	if err != nil {
@@ -102,7 +110,11 @@ func shakeFile(ctx context.Context, file, output string, asJSON bool, o shake.Op
 		written = file
 		if !samePath(file, output) {
 			written = output
-			if err := os.WriteFile(output, report.Failure.Recording, 0o644); err != nil {
+			err := writeWhole(output, modeRecording, func(w io.Writer) error {
+				_, err := w.Write(report.Failure.Recording)
+				return err
+			})
+			if err != nil {
 				return exitError{exitUsage, fmt.Errorf("shake: %w", err)}
 			}
 		}

@@ -97,7 +97,7 @@ func (f *upFlags) config(stderr io.Writer) (emulator.Config, error) {
 		return cfg, err
 	}
 	if f.record != "" {
-		out, err := createRecording(f.record)
+		out, err := createRecording(f.record, orRemove, false)
 		if err != nil {
 			return cfg, err
 		}
@@ -132,6 +132,7 @@ stops at once.`,
 	c.Flags().StringVar(&f.addr, "addr", "", "listen on `HOST:PORT` (default 127.0.0.1:8080, or the next free port)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON when ready, in place of the panel")
 	f.add(c)
+	groupFlags(c, upCommandGroups())
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return up(cmd.Context(), f, asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}

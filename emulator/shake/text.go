@@ -107,7 +107,7 @@ func (f *Failure) text(w io.Writer, file string) {
 		fmt.Fprintf(w, "  again    %d of %d runs of this schedule fail\n", f.Again[0], f.Again[1])
 	}
 	if file != "" {
-		fmt.Fprintf(w, "  replay   regcast shake %s   (a recording with %d events; its configuration has the faults)\n", file, f.Events)
+		fmt.Fprintf(w, "  replay   regcast shake %s   (a recording with %s; its configuration has the faults)\n", file, plural(f.Events, "event"))
 	}
 }
 

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagGroup is a heading of a command's help, and the flags below it in their order.
+type flagGroup struct{ title, names string }
+
+// upGroups are of the flags that up, exec, replay and shake share; of begins each title.
+func upGroups(of string) []flagGroup {
+	return []flagGroup{
+		{of + "an AWS deployment", "template parameter-overrides config-env stack-name region"},
+		{of + "Yandex Cloud", "trigger spec function function-env function-memory function-timeout container"},
+		{of + "how it behaves", "frozen faults strict-auth allow-origin create-image-tag-field index-children lazy-ttl fragment-frames"},
+		{of + "what is kept", "data record"},
+		{of + "while you work on functions", "debug no-watch verbose"},
+	}
+}
+
+// upCommandGroups and those below are each of the command of their name.
+func upCommandGroups() []flagGroup {
+	return append([]flagGroup{{"Where it listens, and what it prints", "addr json help"}}, upGroups("")...)
+}
+
+func execGroups() []flagGroup {
+	return append([]flagGroup{{"When the command has ended", "report report-always help"}}, upGroups("")...)
+}
+
+func replayGroups() []flagGroup {
+	return append([]flagGroup{
+		{"Where to", "url fresh diff"},
+		{"What", "from to filter set again"},
+		{"Time", "speed step virtual shift-time"},
+		{"Output", "json quiet help"},
+		{"Comparison, with --diff", "accept format output ignore volatile later"},
+		{"Elsewhere, with --to TARGET", "as batch batches-of inputs-of header invoke-type retry timeout yes"},
+		{"A fresh emulator, with --fresh or --diff: clients", "client-header client-secret"},
+	}, upGroups("A fresh emulator: ")...)
+}
+
+func shakeGroups() []flagGroup {
+	return append([]flagGroup{
+		{"The search", "budget pairs seed linger whole"},
+		{"Output", "output json force help"},
+		{"Clients", "client-header client-secret"},
+	}, upGroups("What is shaken: ")...)
+}
+
+// groupFlags has the help of a command with many flags say them in groups. One that is in none comes last.
+func groupFlags(c *cobra.Command, groups []flagGroup) {
+	c.SetUsageFunc(func(c *cobra.Command) error {
+		var b strings.Builder
+		fmt.Fprintf(&b, "Usage:\n  %s\n\nExamples:\n%s\n", c.UseLine(), c.Example)
+		left := pflag.NewFlagSet("", pflag.ContinueOnError)
+		left.AddFlagSet(c.LocalFlags())
+		for _, g := range append(groups, flagGroup{"Other flags", ""}) {
+			of := pflag.NewFlagSet("", pflag.ContinueOnError)
+			of.SortFlags = false
+			for _, name := range strings.Fields(g.names) {
+				if f := left.Lookup(name); f != nil {
+					of.AddFlag(f)
+				}
+			}
+			left = without(left, of)
+			if g.names == "" {
+				of = left
+			}
+			if of.HasAvailableFlags() {
+				fmt.Fprintf(&b, "\n%s:\n%s", strings.ToUpper(g.title[:1])+g.title[1:], of.FlagUsages())
+			}
+		}
+		_, err := fmt.Fprint(c.OutOrStderr(), b.String())
+		return err
+	})
+}
+
+// without are the flags that are not in another set.
+func without(all, some *pflag.FlagSet) *pflag.FlagSet {
+	left := pflag.NewFlagSet("", pflag.ContinueOnError)
+	all.VisitAll(func(f *pflag.Flag) {
+		if some.Lookup(f.Name) == nil {
+			left.AddFlag(f)
+		}
+	})
+	return left
+}
