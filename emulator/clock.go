@@ -18,11 +18,11 @@ import (
 // ErrClock says that the clock of Config.Clock cannot do what is asked of it.
 var ErrClock = errors.New("the clock that the emulator was given cannot do that")
 
-// While the clock is moved on, the house is waited for by the machine's clock: hang is how long what does not come to an end, say a
-// function that hangs, holds up the first move after it has begun; then the clock goes on, so that its time limit runs. Until the house
-// is quiet again each move waits for hangAgain.
+// While the clock is moved on, the house is waited for by the machine's clock. Functions that hang are told apart (runner.Still). For what
+// else does not come to an end, say a client that does not read, hang is how long it holds up the first move after it has begun; then the
+// clock goes on. Until the house is quiet again each move waits for hangAgain. It is longer than a function may take.
 const (
-	hang      = 10 * time.Second
+	hang      = 15 * time.Second
 	hangAgain = 100 * time.Millisecond
 )
 
@@ -60,8 +60,10 @@ func (e *Emulator) ClockState() ClockState {
 
 // Advance moves the house's clock on by d, frozen or not. What falls due happens in its order, and the clock waits for it, and for all that
 // it sets off, before it goes on to the next: functions answer, frames are sent, and timers that are set meanwhile are honoured in their
-// turn. It returns when the house is quiet at the end. What does not come to an end within 10 seconds is not waited for any longer.
-// Several calls wait for each other.
+// turn. It returns when the house is quiet at the end. A function is waited for as long by the machine's clock as its time limit is, but not
+// longer than 10 seconds, nor than 1 second if its call before took too long: then it only waits for its time limit by the house's clock. So
+// it costs that once, however often the clock is moved. What else does not come to an end, such as a client that does not read, is waited
+// for 15 seconds. Several calls wait for each other.
 func (e *Emulator) Advance(ctx context.Context, d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("clock: advance %v: %w", d, clock.ErrPast)
@@ -160,7 +162,7 @@ func (e *Emulator) thaw() (stop func() bool) {
 	if !ok {
 		return func() bool { return true }
 	}
-	return time.AfterFunc(hang, func() {
+	return time.AfterFunc(10*time.Second, func() {
 		_ = c.SetSpeed(max(1, c.State().Speed)) // which it has had
 		c.Resume()
 	}).Stop

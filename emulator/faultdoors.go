@@ -14,6 +14,7 @@ import (
 	"github.com/regcast/regcast/emulator/internal/queue"
 	"github.com/regcast/regcast/emulator/internal/runner"
 	"github.com/regcast/regcast/emulator/internal/trigger"
+	"github.com/regcast/regcast/emulator/internal/yandex"
 	"github.com/regcast/regcast/events"
 )
 
@@ -76,7 +77,7 @@ func pause(ctx context.Context) func(time.Time) func() {
 		if due.IsZero() {
 			return func() {}
 		}
-		of := [...]func(){trigger.Pause(ctx, due), queue.Pause(ctx), aws.Pause(ctx)}
+		of := [...]func(){trigger.Pause(ctx, due), queue.Pause(ctx), aws.Pause(ctx), yandex.Pause(ctx)}
 		return func() {
 			for _, resume := range of {
 				resume()

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/regcast/regcast/emulator/internal/aws"
 	"github.com/regcast/regcast/emulator/internal/clock"
@@ -136,6 +137,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 			e.control.LogFunction(function, line)
 		},
 		Invoked: e.recordInvocation,
+		Pause:   func(ctx context.Context, due time.Time) func() { return pause(ctx)(due) },
 	})
 	if e.plan == nil {
 		return nil

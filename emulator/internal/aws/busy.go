@@ -30,24 +30,65 @@ type pausing struct{}
 // Pause tells the cloud that an Invoke with this ctx waits for its time only, until it calls resume: Quiet does not wait for it. The timer
 // must be set before. A context that is not of an Invoke for a socket tells nobody.
 func Pause(ctx context.Context) (resume func()) {
-	w, ok := ctx.Value(pausing{}).(waiters)
+	w, ok := ctx.Value(pausing{}).(*waiter)
 	if !ok {
 		return func() {}
 	}
-	for range w.n {
-		w.cloud.busy.end()
-	}
-	return func() {
-		for range w.n {
-			w.cloud.busy.begin()
+	return w.pause()
+}
+
+// waiter is what waits for the Invoke of a socket's function: the goroutine that calls it, and what has set that off.
+type waiter struct {
+	cloud *Cloud
+	own   func() (resume func()) // of what has set it off
+
+	mu     sync.Mutex
+	resume func() // of own; nil: it is at work, or gone
+}
+
+func (c *Cloud) waiter(event string) *waiter {
+	w := &waiter{cloud: c, own: func() func() { return func() {} }} // a handshake, which nobody counts
+	switch event {
+	case eventMessage:
+		w.own = func() func() {
+			c.busy.end()
+			return c.busy.begin
 		}
+	case eventDisconnect:
+		w.own = c.o.Gateway.Rest
+	}
+	return w
+}
+
+func (w *waiter) pause() (resume func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.own != nil {
+		w.resume = w.own()
+	}
+	w.cloud.busy.end()
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.goOn()
+		w.cloud.busy.begin()
 	}
 }
 
-// waiters are the goroutines that wait for an Invoke.
-type waiters struct {
-	cloud *Cloud
-	n     int
+// leave has what has set off the call wait no more.
+func (w *waiter) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.own = nil
+	w.goOn()
+}
+
+// goOn needs the lock.
+func (w *waiter) goOn() {
+	if w.resume != nil {
+		w.resume()
+		w.resume = nil
+	}
 }
 
 // busy counts what runs.

@@ -29,12 +29,9 @@ func (c *Cloud) call(function string, limit time.Duration, e *proxyEvent, trace 
 	out := called{function: function}
 	began := c.clock.Now()
 	answered := make(chan called, 1)
-	atWork := 1
-	if e.RequestContext.EventType == eventMessage {
-		atWork = 2 // and the message's own
-	}
+	w := c.waiter(e.RequestContext.EventType)
 	err := c.start(func() {
-		r, err := c.o.Invoke(context.WithValue(c.running, pausing{}, waiters{c, atWork}), function, runner.Request{Payload: encode(e), TraceID: trace})
+		r, err := c.o.Invoke(context.WithValue(c.running, pausing{}, w), function, runner.Request{Payload: encode(e), TraceID: trace})
 		answered <- called{function: function, response: r, err: err}
 	})
 	if err != nil {
@@ -46,6 +43,7 @@ func (c *Cloud) call(function string, limit time.Duration, e *proxyEvent, trace 
 	select {
 	case out = <-answered:
 	case <-timer.C():
+		w.leave()
 		out.err = fmt.Errorf("%w: %v", errNoAnswer, limit)
 	}
 	out.took = c.clock.Now().Sub(began)

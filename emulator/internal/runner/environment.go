@@ -54,13 +54,14 @@ func (e *environment) run(in *invocation) {
 func (e *environment) serve(in *invocation) *failure {
 	clk := e.runner.o.Clock
 	var broken *failure
+	in.process = true
 	e.runner.flights.add(e.def.Name, in)
 	if e.proc == nil {
 		starts := time.Now()
-		in.init, broken = e.initialize()
+		in.init, broken = e.initialize(in)
 		in.starting = max(time.Since(starts), 1)
 	}
-	began, limit := clk.Now(), e.timer(e.def.timeout)
+	began, limit := clk.Now(), e.limited(in, e.def.timeout)
 	defer limit.Stop()
 	deadline := time.Now().Add(e.def.timeout) // the process goes by the machine's clock
 	if e.def.Debug {
@@ -74,7 +75,7 @@ func (e *environment) serve(in *invocation) *failure {
 	if broken != nil { // the init runs again, now on the invocation's time
 		in.init, in.starting = 0, 0
 		e.end("failure")
-		if broken = e.start(limit, e.def.timeout); broken != nil {
+		if broken = e.start(limit); broken != nil {
 			e.out.initReport(clk.Now().Sub(began), "invoke", broken)
 		}
 	}
@@ -91,7 +92,7 @@ func (e *environment) serve(in *invocation) *failure {
 const settleTime = 50 * time.Millisecond
 
 // watch waits until the invocation is over, and answers it when the process does not.
-func (e *environment) watch(in *invocation, limit alarm) *failure {
+func (e *environment) watch(in *invocation, limit *limit) *failure {
 	answered := in.answered
 	var late <-chan time.Time
 	for {
@@ -115,6 +116,8 @@ func (e *environment) watch(in *invocation, limit alarm) *failure {
 			default:
 				return e.proc.failure()
 			}
+		case <-limit.slow.C():
+			limit.hangs()
 		case <-limit.C():
 			return timedOut(e.def.timeout)
 		case <-e.runner.dead.Done():
@@ -183,12 +186,13 @@ func (e *environment) rest() *invocation {
 }
 
 // initialize is the init phase: it starts the process and lets it come to its first next.
-func (e *environment) initialize() (time.Duration, *failure) {
+func (e *environment) initialize(in *invocation) (time.Duration, *failure) {
 	clk := e.runner.o.Clock
-	began, limit := clk.Now(), e.timer(InitLimit)
+	began, limit := clk.Now(), e.limited(in, InitLimit)
 	defer limit.Stop()
+	defer e.pool.wakes(in, false)
 	e.out.say("INIT_START Runtime Version: regcast")
-	fail := e.start(limit, InitLimit)
+	fail := e.start(limit)
 	took := clk.Now().Sub(began)
 	if fail != nil {
 		e.out.initReport(took, "init", fail)
@@ -197,7 +201,7 @@ func (e *environment) initialize() (time.Duration, *failure) {
 }
 
 // start makes a process and waits until it is ready.
-func (e *environment) start(limit alarm, within time.Duration) *failure {
+func (e *environment) start(limit *limit) *failure {
 	broken := func(err error) *failure {
 		return &failure{kind: "Runtime.InvalidEntrypoint", message: err.Error(), status: "error"}
 	}
@@ -217,23 +221,27 @@ func (e *environment) start(limit alarm, within time.Duration) *failure {
 		e.proc = nil
 		return broken(err)
 	}
-	select {
-	case <-e.api.ready:
-		return nil
-	case fail := <-e.api.broken:
-		return fail
-	case <-e.proc.exited:
-		e.api.settle()
+	for {
 		select {
-		case fail := <-e.api.broken: // it said why before it went
+		case <-e.api.ready:
+			return nil
+		case fail := <-e.api.broken:
 			return fail
-		default:
-			return e.proc.failure()
+		case <-e.proc.exited:
+			e.api.settle()
+			select {
+			case fail := <-e.api.broken: // it said why before it went
+				return fail
+			default:
+				return e.proc.failure()
+			}
+		case <-limit.slow.C():
+			limit.hangs()
+		case <-limit.C():
+			return timedOut(limit.within)
+		case <-e.runner.dead.Done():
+			return closed()
 		}
-	case <-limit.C():
-		return timedOut(within)
-	case <-e.runner.dead.Done():
-		return closed()
 	}
 }
 

@@ -23,6 +23,8 @@ func (p *pool) call(d *definition, in *invocation) {
 	ctx := limited{ended, time.Now().Add(d.timeout)}
 	limit := clk.NewTimer(d.timeout)
 	defer limit.Stop()
+	slow := p.patience(d, d.timeout)
+	defer slow.Stop()
 	var fail *failure
 	in.began, in.given, in.settles = clk.Now(), time.Now(), func() { // all is told of it before anything comes of the answer
 		p.answers(in)
@@ -49,20 +51,27 @@ func (p *pool) call(d *definition, in *invocation) {
 			in.answer(clk, body, unhandled)
 		}
 	}()
-	select {
-	case answer := <-returned:
-		if clk.Now().Sub(in.began) >= d.timeout { // it was its context's end that made it return
+	due := clk.Now().Add(d.timeout)
+	for over := false; !over; {
+		over = true
+		select {
+		case answer := <-returned:
+			if clk.Now().Sub(in.began) >= d.timeout { // it was its context's end that made it return
+				fail = timedOut(d.timeout)
+			} else if in.Crash {
+				fail = crashed()
+			} else {
+				answer()
+			}
+		case <-slow.C():
+			over = false
+			p.hangs(in, due)
+		case <-limit.C():
+			cancel(context.DeadlineExceeded)
 			fail = timedOut(d.timeout)
-		} else if in.Crash {
-			fail = crashed()
-		} else {
-			answer()
+		case <-p.runner.dead.Done():
+			fail = closed()
 		}
-	case <-limit.C():
-		cancel(context.DeadlineExceeded)
-		fail = timedOut(d.timeout)
-	case <-p.runner.dead.Done():
-		fail = closed()
 	}
 	if fail != nil {
 		in.answer(clk, fail.body(in.ID), unhandled)

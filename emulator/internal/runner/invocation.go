@@ -30,6 +30,14 @@ type invocation struct {
 	released chan struct{} // closed when runtime and extensions ask for the next
 	over     chan struct{} // closed after the REPORT line
 	tail     []byte        // set before over
+
+	process bool // it is with a process; set before it can hang
+	// Of one that hangs: see pool.hangs.
+	mu     sync.Mutex // before the pool's
+	rest   func(due time.Time) (resume func())
+	resume func()
+	hung   bool
+	woken  bool // it is answered
 }
 
 func newInvocation(q Request) *invocation {

@@ -25,6 +25,10 @@ type pool struct {
 	inFlight    int
 	busy        int           // environments, of all definitions, that are not idle with their time running
 	calm        chan struct{} // closed when there is neither; nil until somebody waits
+	hung        int           // of inFlight, those that hang; see hang.go
+	stuck       int           // of busy, those with such an invocation
+	still       chan struct{} // closed when there are no others; nil until somebody waits
+	hasHung     bool          // the invocation before
 	invocations uint64
 	errors      uint64
 	throttled   uint64
@@ -115,6 +119,7 @@ func (p *pool) fill() {
 
 // answers counts an answer before the caller has it.
 func (p *pool) answers(in *invocation) {
+	p.wakes(in, true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if in.response.FunctionError != "" {
@@ -133,6 +138,19 @@ func (p *pool) quiet() <-chan struct{} {
 		p.calm = make(chan struct{})
 	}
 	return p.calm
+}
+
+// stand is quiet but for what hangs.
+func (p *pool) stand() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inFlight == p.hung && p.busy == p.stuck {
+		return nil
+	}
+	if p.still == nil {
+		p.still = make(chan struct{})
+	}
+	return p.still
 }
 
 // settles notes that e has answered: it is about to be free.
@@ -251,6 +269,10 @@ func (p *pool) rested() {
 	if p.inFlight == 0 && p.busy == 0 && p.calm != nil {
 		close(p.calm)
 		p.calm = nil
+	}
+	if p.inFlight == p.hung && p.busy == p.stuck && p.still != nil {
+		close(p.still)
+		p.still = nil
 	}
 }
 

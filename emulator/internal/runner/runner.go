@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -48,6 +47,9 @@ type Options struct {
 	// Of a handler it hears before the caller has the answer; of a process, whose log must be complete, behind that. The bytes must not
 	// change. Nil: nobody does.
 	Invoked func(Invocation)
+	// Pause tells who waits for an Invoke with this ctx that it hangs: until due, or until resume is called, he only waits for his time.
+	// Nil: nobody hears of it. It must not call the runner.
+	Pause func(ctx context.Context, due time.Time) (resume func())
 	// Through stands before every Invoke, which is what run does: it may wait, call run twice or not at all, and answer itself. So things
 	// go wrong on purpose. Nil: nothing does.
 	Through func(ctx context.Context, name string, q Request, run func(context.Context, Request) (Response, error)) (Response, error)
@@ -209,6 +211,9 @@ func (r *Runner) invoke(ctx context.Context, name string, q Request) (Response, 
 	if r.o.Invoked != nil {
 		in.log = &invocationLog{}
 	}
+	if r.o.Pause != nil {
+		in.rest = func(due time.Time) func() { return r.o.Pause(ctx, due) }
+	}
 	if err := r.accept(name, in); err != nil {
 		r.tellThrottled(name, in, err)
 		return Response{}, err
@@ -220,6 +225,7 @@ func (r *Runner) invoke(ctx context.Context, name string, q Request) (Response, 
 	select {
 	case <-done:
 	case <-ctx.Done():
+		in.left()
 		return Response{ID: q.ID}, fmt.Errorf("runner: invoke %s: %w", name, context.Cause(ctx))
 	}
 	response := in.response
@@ -248,19 +254,7 @@ func (r *Runner) Begun() uint64 { return r.begun.Load() }
 // Quiet returns when every invocation is over: it has been answered and its REPORT line is logged. Environments are idle then, or gone. It
 // returns ctx's error.
 func (r *Runner) Quiet(ctx context.Context) error {
-	r.mu.RLock()
-	pools := slices.Collect(maps.Values(r.pools))
-	r.mu.RUnlock()
-	for _, p := range pools {
-		if calm := p.quiet(); calm != nil {
-			select {
-			case <-calm:
-			case <-ctx.Done():
-				return fmt.Errorf("runner: quiet: %w", ctx.Err())
-			}
-		}
-	}
-	return nil
+	return r.await(ctx, "quiet", (*pool).quiet)
 }
 
 func (r *Runner) accept(name string, in *invocation) error {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/regcast/regcast/emulator/internal/gateway"
 	"github.com/regcast/regcast/emulator/internal/runner"
 )
 
@@ -205,7 +206,22 @@ func (d *door) invoke(ctx context.Context, c call, event map[string]any) ([]byte
 	if err := d.permitted(c, permission{c.function.ServiceAccountID, roleInvokeFunction, kindFunction, c.function.ID}); err != nil {
 		return nil, err
 	}
+	if c.socket != nil && c.socket.event != "CONNECT" { // the gateway waits for what a connection says
+		ctx = context.WithValue(ctx, pausing{}, d.sockets)
+	}
 	return d.functions.call(ctx, name, runner.Request{ID: c.id, Payload: encodeJSON(event)})
+}
+
+type pausing struct{}
+
+// Pause tells the gateway that an Invoke with this ctx waits for its time only, until it calls resume: Drained does not wait for it. The
+// timer must be set before. A context that is not of a call for an open connection tells nobody.
+func Pause(ctx context.Context) (resume func()) {
+	g, ok := ctx.Value(pausing{}).(*gateway.Gateway)
+	if !ok {
+		return func() {}
+	}
+	return g.Rest()
 }
 
 // told adds what an authorizer said to the headers of an outgoing request; clients cannot say it.
