@@ -49,7 +49,7 @@ func (e *Emulator) cloudOptions(cfg Config) yandex.Options {
 // buildControl makes the control plane and feeds the rooms what was kept.
 func (e *Emulator) buildControl(cfg Config) (err error) {
 	e.control, err = control.New(e.running, control.Options{
-		Clock: e.clock, Values: e.journal, Dir: e.folder.sources(), Cloud: e.cloud, Registry: e.registry,
+		Clock: e.clock, Values: e.journal, Changed: e.noteKept, Dir: e.folder.sources(), Cloud: e.cloud, Registry: e.registry,
 		SetTrigger: e.setTrigger, RemoveTrigger: e.removeTrigger,
 		SetFunction: e.setCloudFunction, RemoveFunction: e.runner.Remove,
 		Base: func() string { return "http://" + e.host() }, Domain: e.gatewayDomain,

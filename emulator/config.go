@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/regcast/regcast/emulator/internal/clock"
+	"github.com/regcast/regcast/recording"
 )
 
 // Config says what to emulate. The zero value is a complete emulator on a free loopback port that keeps nothing.
@@ -66,6 +67,9 @@ type Config struct {
 	LazyTTL bool
 	// FragmentFrames sends what is posted to AWS's connections in several frames, as the cloud does with any message now and then.
 	FragmentFrames bool
+
+	// Kept is what clients had made in another emulator by an API, as its recording's configuration has it. What cannot be made is warned of.
+	Kept []recording.Kept
 
 	// Record gets everything that happens, as a recording, from the start to the last frame of the end. It is not closed. What it does not
 	// take ends the recording and nothing else. Nil: nobody does.

@@ -90,6 +90,8 @@ type Emulator struct {
 	clients   clients
 
 	configuration recording.Configuration
+	faultSeed     uint64
+	tells         bool               // what clients make from now on is on record
 	recordings    sync.WaitGroup     // the goroutine of Config.Record
 	recorded      chan *recorder     // what it hands over
 	stopRecord    context.CancelFunc // ends it; nil: nothing is recorded
@@ -122,7 +124,7 @@ func New(cfg Config) (*Emulator, error) {
 			GatewayID: yandex.GatewayID, ServiceAccountID: yandex.ServiceAccountID,
 		},
 		snapshot:      make(chan struct{}, 1),
-		configuration: configurationOf(cfg),
+		configuration: configurationOf(cfg), faultSeed: cfg.FaultSeed,
 	}
 	if e.clock == nil {
 		e.clock = newClock(cfg)
@@ -133,7 +135,7 @@ func New(cfg Config) (*Emulator, error) {
 	if e.version == "" {
 		e.version = "devel"
 	}
-	e.faults = fault.New(fault.Options{Clock: e.clock, Note: e.note, Seed: cfg.FaultSeed})
+	e.faults = fault.New(fault.Options{Clock: e.clock, Note: e.note, Seed: cfg.FaultSeed, Changed: e.faultChanged})
 	e.passing.init()
 	e.streams, e.endStreams = context.WithCancel(context.Background())
 	e.running, e.stop = context.WithCancel(context.Background())
@@ -211,6 +213,7 @@ func (e *Emulator) build(cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
+	e.keepAll(cfg.Kept)
 	if err := e.control.Declare(e.running, declared(cfg)); err != nil {
 		return err
 	}
@@ -228,6 +231,7 @@ func (e *Emulator) build(cfg Config) (err error) {
 	e.server.Protocols.SetHTTP1(true)
 	e.server.Protocols.SetHTTP2(true)
 	e.server.Protocols.SetUnencryptedHTTP2(true)
+	e.tells = true
 	if err := e.startRecord(cfg.Record, cfg.RecordZstd); err != nil {
 		return err
 	}

@@ -111,7 +111,8 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 	if e.queues, err = queue.New(queue.Options{Clock: e.clock, Dir: queues, Note: e.note}); err != nil {
 		return err
 	}
-	e.tables = dynamodb.New(dynamodb.Options{Clock: e.clock, LazyTTL: cfg.LazyTTL, Region: region, Account: account})
+	e.tables = dynamodb.New(dynamodb.Options{Clock: e.clock, LazyTTL: cfg.LazyTTL, Region: region, Account: account,
+		Changed: func(name string, was, now []byte) { e.noteKept(keptTable+name, was, now) }})
 	e.sqs = &aws.SQS{Account: account, Region: region, Queues: e.queues}
 	// The folder is ours alone, as the journal's lock has shown: what is there was left by a process that was killed.
 	if err = errors.Join(os.RemoveAll(e.folder.functions()), os.MkdirAll(e.folder.functions(), 0o755)); err != nil {

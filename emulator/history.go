@@ -189,9 +189,26 @@ func encodeLine(line recording.Line) ([]byte, error) {
 	return data, err
 }
 
+// shortenKept leaves out what is too much for the journal: what was, then what is.
+func shortenKept(line recording.Line) ([]byte, error) {
+	k := *line.Kept
+	line.Kept = &k
+	for _, p := range []*json.RawMessage{&k.Was, &k.Value} {
+		k.Omitted += len(*p)
+		*p = nil
+		if data, err := line.MarshalJSON(); err != nil || len(data) <= journal.MaxEntry {
+			return data, err
+		}
+	}
+	return line.MarshalJSON()
+}
+
 // shorten leaves out of an invocation what is too much for the journal.
 func shorten(line recording.Line) ([]byte, error) {
-	in := *line.Invocation // nothing else is as large
+	if line.Kept != nil {
+		return shortenKept(line)
+	}
+	in := *line.Invocation // nothing else but what is kept is as large
 	line.Invocation = &in
 	for _, p := range []*recording.Payload{&in.Output, &in.Input} {
 		in.Omitted += len(*p)
@@ -208,7 +225,7 @@ func topicsOf(list string) ([]journal.Topic, error) {
 	if list == "" {
 		return nil, nil
 	}
-	known := []string{"record", "step", "invocation", "frame", "socket", "clock"}
+	known := []string{"record", "step", "invocation", "frame", "socket", "clock", "kept"}
 	var topics []journal.Topic
 	for name := range strings.SplitSeq(list, ",") {
 		if !slices.Contains(known, name) {
@@ -242,7 +259,7 @@ func journalLine(entry journal.Entry) (line recording.Line, err error) {
 		}
 		err = json.Unmarshal(entry.Data, &c)
 		line.Clock, line.At = &c.Clock, c.At
-	case journal.Invocations, journal.Frames, journal.Sockets:
+	case journal.Invocations, journal.Frames, journal.Sockets, journal.Kept:
 		type plain recording.Line // ours has nothing that this version does not know
 		err = json.Unmarshal(entry.Data, (*plain)(&line))
 	default:

@@ -13,6 +13,7 @@ func (e *Emulator) inForce() recording.Configuration {
 	if e.control == nil {
 		return c
 	}
+	c.Kept, c.Faults = e.keptInForce(), e.faultsInForce(true)
 	c.Triggers = e.triggersInForce(c.Triggers)
 	c.Gateways = e.gatewaysInForce(c.Gateways)
 	known := slices.Clone(c.InProcess)

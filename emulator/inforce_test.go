@@ -30,6 +30,7 @@ rule:
 `)}
 	paused := emulator.File{Name: "paused.yaml", Data: bytes.ReplaceAll(untouched.Data, []byte("untouched"), []byte("paused-later"))}
 	var gatewayID string
+	var inForce recording.Configuration
 	run := record(t, emulator.Config{Triggers: []emulator.File{untouched, paused}}, func(em *emulatortest.Emulator) {
 		h := &rights{Emulator: em, t: t}
 		c, folder := h.as("Bearer "+em.YandexEnv()[0]), em.Defaults().FolderID
@@ -49,30 +50,35 @@ rule:
 		ws := em.Dial(strings.Replace(em.URL(), "http", "ws", 1) + "/gw/" + gatewayID + "/in")
 		em.Push("team/app:v1")
 		ws.Expect("create-image-tag")
+		inForce = em.Header().Configuration
 	})
+	is.Equal(len(inForce.Triggers), 3) // the header of a recording that begins now
+	is.Equal(inForce.Triggers[0], recording.File{Name: untouched.Name, Data: string(untouched.Data)})
+	is.Equal(len(inForce.Gateways), 1)
+	is.Equal(inForce.Gateways[0].ID, gatewayID)
+
 	r, err := recording.NewReader(bytes.NewReader(run))
 	is.NoErr(err)
-	c := r.Header().Configuration
-	is.Equal(len(c.Triggers), 3)
-	is.Equal(c.Triggers[0], recording.File{Name: untouched.Name, Data: string(untouched.Data)})
-	is.Equal(len(c.Gateways), 1)
-	is.Equal(c.Gateways[0].ID, gatewayID)
+	c := r.Header().Configuration // of one that began before
+	is.Equal(c.Triggers, []recording.File{{Name: untouched.Name, Data: string(untouched.Data)}})
+	is.Equal(len(c.Gateways), 0)
 
 	cfg, notices := rerun.Config(c, os.ReadFile)
 	is.Equal(len(notices), 1) // untouched.yaml is not there; what clients made never was
 	cfg.InMemory = true
 	var out bytes.Buffer
-	var infos []emulator.TriggerInfo
+	var again *emulator.Emulator
 	_, err = rerun.Run(t.Context(), r, cfg, rerun.Options{Out: &out, Notice: func(s string) { t.Error(s) },
-		Started: func(em *emulator.Emulator) error { infos = em.Triggers(); return nil }})
+		Started: func(em *emulator.Emulator) error { again = em; return nil }})
 	is.NoErr(err)
-	for _, info := range infos {
+	is.Equal(len(again.Triggers()), 3)
+	for _, info := range again.Triggers() {
 		is.Equal(info.Paused, info.Name == "paused-later")
 	}
-	again, err := recording.NewReader(&out)
+	r, err = recording.NewReader(&out)
 	is.NoErr(err)
 	frames := 0
-	for line, err := range again.Lines() {
+	for line, err := range r.Lines() {
 		is.NoErr(err)
 		if line.Frame != nil && line.Frame.Gateway == gatewayID && line.Frame.Sent == 1 {
 			frames++

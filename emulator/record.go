@@ -42,7 +42,14 @@ func (e *Emulator) Export(ctx context.Context, w io.Writer, o ExportOptions) err
 	if err := e.journal.Sync(ctx); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	r, err := e.newRecorder(w, o)
+	h := e.Header()
+	if !o.Follow || !o.From.IsZero() { // what they have done by now they do again
+		h.Configuration.Faults = e.faultsInForce(false)
+	}
+	if err := e.rewind(ctx, &h.Configuration, from, begin); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	r, err := e.newRecorder(w, h, o)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -106,12 +113,12 @@ type recorder struct {
 	written  int    // of the entries at that position, which are several where they were written as one message
 }
 
-func (e *Emulator) newRecorder(w io.Writer, o ExportOptions) (*recorder, error) {
+func (e *Emulator) newRecorder(w io.Writer, h recording.Header, o ExportOptions) (*recorder, error) {
 	open := recording.NewWriter
 	if o.Compress {
 		open = recording.NewZstdWriter
 	}
-	out, err := open(w, e.Header())
+	out, err := open(w, h)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +267,7 @@ func (e *Emulator) startRecord(w io.Writer, compress bool) error {
 	if err != nil {
 		return err
 	}
-	r, err := e.newRecorder(w, ExportOptions{Follow: true, Compress: compress})
+	r, err := e.newRecorder(w, e.Header(), ExportOptions{Follow: true, Compress: compress})
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
@@ -314,12 +321,6 @@ func configurationOf(cfg Config) recording.Configuration {
 	}
 	for _, o := range cfg.Containers {
 		c.Containers = append(c.Containers, recording.Container{ID: o.ID, URL: o.URL})
-	}
-	for _, f := range cfg.Faults {
-		f.Seed = cmp.Or(f.Seed, cfg.FaultSeed)
-		if data, err := json.Marshal(f); err == nil { // a fault is plain values
-			c.Faults = append(c.Faults, data)
-		}
 	}
 	return c
 }

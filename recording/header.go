@@ -51,6 +51,8 @@ type Configuration struct {
 	FragmentFrames   bool            `json:"fragment_frames,omitempty"`
 	// Faults are what went wrong on purpose from the start, each as POST /_regcast/faults takes it.
 	Faults []json.RawMessage `json:"faults,omitempty"`
+	// Kept is what clients had made by then. Triggers and gateways of theirs are above, too, for those who read no more than that.
+	Kept []Kept `json:"kept,omitempty"`
 }
 
 // File is a file with its path as it was given.

@@ -22,6 +22,7 @@ type Line struct {
 	Frame      *Frame         `json:"frame,omitempty"`      // a message to sockets, or from one
 	Socket     *Socket        `json:"socket,omitempty"`     // a connection opened or closed
 	Clock      *Clock         `json:"clock,omitempty"`      // somebody moved the clock
+	Kept       *Kept          `json:"kept,omitempty"`       // a client has made, changed or deleted something
 	End        *End           `json:"end,omitempty"`        // the recording is complete; At is when it was ended
 
 	raw []byte // as it was read
@@ -42,6 +43,8 @@ func (l Line) Kind() string {
 		return "socket"
 	case l.Clock != nil:
 		return "clock"
+	case l.Kept != nil:
+		return "kept"
 	case l.End != nil:
 		return "end"
 	}
@@ -109,6 +112,17 @@ type Clock struct {
 	What  string        `json:"what"`            // "advance", "freeze", "resume", "speed"
 	By    time.Duration `json:"by,omitempty"`    // of advance, in nanoseconds
 	Speed float64       `json:"speed,omitempty"` // of speed: seconds a second
+}
+
+// Kept is a thing that clients make by an API and that stays: a resource of Yandex Cloud, a table, a fault.
+type Kept struct {
+	// Name is what it is, and its id: "resource.service-account.aje…", "table.wishes", "fault.f1".
+	Name string `json:"name"`
+	// Value is what it is from now on; none: it is deleted. Was is what it was before; none: it was not there.
+	Value json.RawMessage `json:"value,omitempty"`
+	Was   json.RawMessage `json:"was,omitempty"`
+	// Omitted is how many bytes of both were too many to keep.
+	Omitted int `json:"omitted,omitempty"`
 }
 
 // End is the last line of a recording that was ended, not broken off.

@@ -214,6 +214,8 @@ func suspicious(l *Line) bool {
 			}
 		}
 		return said(s.URL, s.Path, s.Reason, s.Subprotocol)
+	case l.Kept != nil:
+		return true // they are few
 	}
 	return false
 }

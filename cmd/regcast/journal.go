@@ -103,6 +103,11 @@ func newsLine(line recording.Line) string {
 		room, what, text = "gateway", line.Socket.What, socketText(*line.Socket)
 	case line.Clock != nil:
 		room, what, text = "clock", line.Clock.What, clockText(*line.Clock)
+	case line.Kept != nil:
+		room, what, text = "client", "kept", line.Kept.Name
+		if line.Kept.Value == nil {
+			what = "deleted"
+		}
 	case line.End != nil:
 		room, what, text = "recording", "end", fmt.Sprintf("%d lines", line.End.Lines)
 	}

@@ -3,6 +3,7 @@ package rerun
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/regcast/regcast/emulator"
@@ -29,7 +30,11 @@ func Config(c recording.Configuration, read func(name string) ([]byte, error)) (
 	for _, t := range c.Triggers {
 		cfg.Triggers = append(cfg.Triggers, emulator.File{Name: t.Name, Data: today(t.Name, t.Data)})
 	}
+	cfg.Kept = c.Kept
 	for _, g := range c.Gateways {
+		if slices.ContainsFunc(c.Kept, func(k recording.Kept) bool { return k.Name == "resource.api-gateway."+g.ID }) && strings.HasPrefix(g.Name, recording.Made) {
+			continue // there it is with its variables
+		}
 		cfg.Gateways = append(cfg.Gateways, emulator.Gateway{ID: g.ID, File: emulator.File{Name: g.Name, Data: today(g.Name, g.Data)}})
 	}
 	if t := c.Template; t != nil {

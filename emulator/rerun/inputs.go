@@ -83,6 +83,8 @@ func (h *held) read(l recording.Line) (due []recording.Line) {
 	switch {
 	case l.Record != nil, l.Frame != nil && l.Frame.In:
 		h.lines = append(h.lines, l)
+	case l.Kept != nil:
+		due = append(append(due, h.all()...), l)
 	case l.Socket != nil && l.Socket.What == recording.Opened:
 		due = append(due, l)
 	case l.Socket != nil: // that it is closed is known at once; what its client said came before

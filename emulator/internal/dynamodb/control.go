@@ -43,17 +43,16 @@ func (d *DB) describeTable(r *nameRequest) (any, error) {
 }
 
 func (d *DB) deleteTable(r *nameRequest) (any, error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	t, err := d.named(r.TableName)
 	if err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	if d.tables[t.spec.Name] == t {
-		delete(d.tables, t.spec.Name)
-	}
-	d.mu.Unlock()
+	d.drop(t)
 	t.mu.RLock()
 	defer t.mu.RUnlock()
+	d.options.Changed(t.spec.Name, t.say(), nil)
 	return map[string]any{"TableDescription": t.describe("DELETING")}, nil
 }
 
@@ -111,6 +110,8 @@ func (d *DB) updateTimeToLive(r *ttlRequest) (any, error) {
 	if err := c.err(); err != nil {
 		return nil, err
 	}
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	t, err := d.named(r.TableName)
 	if err != nil {
 		return nil, err
@@ -118,6 +119,7 @@ func (d *DB) updateTimeToLive(r *ttlRequest) (any, error) {
 	now := d.now()
 	t.lock(now)
 	defer t.mu.Unlock()
+	was := t.say()
 	switch {
 	case *s.Enabled && t.spec.TTL == *s.AttributeName:
 		return nil, invalid("TimeToLive is already enabled")
@@ -131,6 +133,8 @@ func (d *DB) updateTimeToLive(r *ttlRequest) (any, error) {
 		t.spec.TTL = ""
 	}
 	t.schedule(now)
+	t.byClient = true
+	d.options.Changed(t.spec.Name, was, t.say())
 	return map[string]any{"TimeToLiveSpecification": s}, nil
 }
 

@@ -68,10 +68,14 @@ func (d *DB) createTable(r *createRequest) (any, error) {
 	if r.BillingMode == "PAY_PER_REQUEST" {
 		provisioned = nil
 	}
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	t, made := d.create(spec, provisioned)
 	if !made {
 		return nil, &refusal{Type: "ResourceInUseException", Message: "Table already exists: " + spec.Name}
 	}
+	t.byClient = true
+	d.options.Changed(spec.Name, nil, t.say())
 	return map[string]any{"TableDescription": t.describe("ACTIVE")}, nil
 }
 

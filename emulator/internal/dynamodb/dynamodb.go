@@ -32,7 +32,10 @@ type Options struct {
 	LazyTTL bool        // expired items stay readable for 48 hours, as they may at AWS; else they are gone when their time comes
 	Region  string      // for ARNs; empty: us-east-1
 	Account string      // for ARNs; empty: 000000000000
-	Random  io.Reader   // of request ids and table ids; nil: crypto/rand. Reads are one at a time.
+	// Changed hears of tables that clients make, change and delete, in Keep's form; was and now are nil when there was none or is none any
+	// more. It must not ask the DB. Nil: nobody does.
+	Changed func(name string, was, now []byte)
+	Random  io.Reader // of request ids and table ids; nil: crypto/rand. Reads are one at a time.
 }
 
 // DB is a set of tables. It owns no goroutine, so there is nothing to close.
@@ -40,6 +43,8 @@ type DB struct {
 	options    Options
 	operations map[string]operation
 	tokens     tokens
+
+	changing sync.Mutex // round a change of a table that a client asks for, before mu
 
 	mu     sync.RWMutex
 	tables map[string]*table
@@ -60,6 +65,9 @@ func New(o Options) *DB {
 	}
 	if o.Account == "" {
 		o.Account = "000000000000"
+	}
+	if o.Changed == nil {
+		o.Changed = func(string, []byte, []byte) {}
 	}
 	d := &DB{options: o, tables: map[string]*table{}}
 	d.operations = map[string]operation{

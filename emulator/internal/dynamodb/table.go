@@ -37,6 +37,8 @@ type table struct {
 	throughput *throughput // nil: billing by request
 	lazy       bool
 
+	byClient bool // a client has made or changed it; under DB.changing
+
 	mu      sync.RWMutex // of what follows, and of spec.TTL
 	rows    *btree.BTreeG[entry]
 	indexes []*btree.BTreeG[entry] // as spec.Indexes

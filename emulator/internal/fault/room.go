@@ -34,14 +34,17 @@ type Options struct {
 	Clock clock.Clock       // nil: clock.Real
 	Note  func(events.Step) // hears of each fault that happens; nil: nobody does
 	Seed  uint64            // of faults that have none of their own
+	// Changed hears of each fault that is added or taken away, before that has any effect. It must not ask the room. Nil: nobody does.
+	Changed func(f Fault, there bool)
 }
 
 // Room holds the faults there are and what they hold back. All methods may be called at once. Close it.
 type Room struct {
-	clock clock.Clock
-	note  func(events.Step)
-	seed  uint64
-	asked atomic.Uint32 // a bit for each step where something is to be done
+	clock   clock.Clock
+	note    func(events.Step)
+	changes func(f Fault, there bool)
+	seed    uint64
+	asked   atomic.Uint32 // a bit for each step where something is to be done
 
 	turn sync.Mutex // of what is due to pass; before mu
 
@@ -78,12 +81,15 @@ type State struct {
 
 // New returns a room without faults.
 func New(o Options) *Room {
-	r := &Room{clock: o.Clock, note: o.Note, seed: o.Seed, counts: make(map[Step]int)}
+	r := &Room{clock: o.Clock, note: o.Note, changes: o.Changed, seed: o.Seed, counts: make(map[Step]int)}
 	if r.clock == nil {
 		r.clock = clock.Real{}
 	}
 	if r.note == nil {
 		r.note = func(events.Step) {}
+	}
+	if r.changes == nil {
+		r.changes = func(Fault, bool) {}
 	}
 	r.changed.L = &r.mu
 	return r
@@ -108,6 +114,7 @@ func (r *Room) Add(f Fault) (Fault, error) {
 			f.ID = id
 		}
 	}
+	r.changes(f, true)
 	name := fnv.New64a()
 	_, _ = name.Write([]byte(f.ID)) // so that faults of one seed do not throw the same dice; a hash takes everything
 	r.faults = append(r.faults, &active{Fault: f, dice: rand.New(rand.NewPCG(cmp.Or(f.Seed, r.seed), name.Sum64()))})
@@ -130,6 +137,7 @@ func (r *Room) Remove(id string) error {
 	}
 	gone := r.faults[i]
 	r.faults = slices.Delete(r.faults, i, i+1)
+	r.changes(gone.Fault, false)
 	r.ask()
 	r.mu.Unlock()
 	r.release(func(h *held) bool { return h.by == gone })
@@ -139,6 +147,9 @@ func (r *Room) Remove(id string) error {
 // Clear takes all faults away.
 func (r *Room) Clear() {
 	r.mu.Lock()
+	for _, a := range r.faults {
+		r.changes(a.Fault, false)
+	}
 	r.faults = nil
 	r.ask()
 	r.mu.Unlock()

@@ -22,6 +22,7 @@ const (
 	Invocations Topic = "invocation"
 	Frames      Topic = "frame"
 	Sockets     Topic = "socket"
+	Kept        Topic = "kept"
 	Clock       Topic = "clock" // a JSON recording.Clock with "at": somebody moved the clock
 )
 

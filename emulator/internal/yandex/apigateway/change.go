@@ -179,15 +179,24 @@ func (s *Service) Delete(ctx context.Context, r *pb.DeleteApiGatewayRequest) (*o
 	if err := s.gateways.Delete(ctx, id); err != nil { // after that: who was broken off can ask again
 		return nil, err
 	}
+	if err := s.halt(id); err != nil {
+		return nil, err
+	}
+	return s.o.Store.Done(ctx, id, "operation_delete", &pb.DeleteApiGatewayMetadata{ApiGatewayId: id}, &emptypb.Empty{})
+}
+
+// halt takes away what runs a gateway. The caller holds the lock.
+func (s *Service) halt(id string) error {
 	s.routes.remove(id)
 	broken := s.broken[id]
 	delete(s.broken, id)
-	if !broken {
-		if err := s.o.Runner.RemoveGateway(id); err != nil {
-			return nil, status.Errorf(codes.Internal, "API gateway %s: %v", id, err)
-		}
+	if broken {
+		return nil
 	}
-	return s.o.Store.Done(ctx, id, "operation_delete", &pb.DeleteApiGatewayMetadata{ApiGatewayId: id}, &emptypb.Empty{})
+	if err := s.o.Runner.RemoveGateway(id); err != nil {
+		return status.Errorf(codes.Internal, "API gateway %s: %v", id, err)
+	}
+	return nil
 }
 
 // Stop closes a gateway's sockets and lets nobody in until it is resumed.

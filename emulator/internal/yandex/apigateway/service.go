@@ -85,6 +85,15 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{o: o, gateways: kept, broken: make(map[string]bool)}
+	kept.Feed(func(it item) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.run(it)
+	}, func(id string) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.halt(id)
+	})
 	for _, it := range kept.All(nil) {
 		if err := s.run(it); err != nil {
 			o.Warn(fmt.Sprintf("the gateway %s is kept and cannot run: %v; update or delete it", it.Message.Id, err))

@@ -35,11 +35,12 @@ import (
 // OAuth is the OAuth token of the developer: with StrictAuth the only one that an IAM token is given for.
 const OAuth = "y0_regcast_developer"
 
-// Options are the plane's doors. All are needed but Clock.
+// Options are the plane's doors. All are needed but Clock and Changed.
 type Options struct {
 	Clock    clock.Clock
-	Values   resource.Values // where resources are kept
-	Dir      string          // where the sources of functions are
+	Values   resource.Values                    // where resources are kept
+	Changed  func(name string, was, now []byte) // hears of what clients make, as resource.Options has it; nil: nobody does
+	Dir      string                             // where the sources of functions are
 	Cloud    *yandex.Cloud
 	Registry *registry.Registry
 
@@ -78,7 +79,7 @@ type Plane struct {
 
 // New makes the services and feeds the rooms what was kept, but for functions, which Declare builds.
 func New(ctx context.Context, o Options) (*Plane, error) {
-	p := &Plane{o: o, store: resource.New(resource.Options{Clock: o.Clock, Values: o.Values})}
+	p := &Plane{o: o, store: resource.New(resource.Options{Clock: o.Clock, Values: o.Values, Changed: o.Changed})}
 	if err := p.open(ctx); err != nil {
 		return nil, fmt.Errorf("control plane: %w", err)
 	}

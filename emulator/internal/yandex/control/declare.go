@@ -92,6 +92,14 @@ func gatewayName(file string) string {
 	return strings.Trim(name[:min(len(name), 63)], "-")
 }
 
+// Kept is what clients have made and changed, as resource.Store has it.
+func (p *Plane) Kept() map[string][]byte { return p.store.Kept() }
+
+// Keep makes what Kept has told of somewhere else, and has the rooms run it; nil deletes it.
+func (p *Plane) Keep(ctx context.Context, name string, data []byte) error {
+	return p.store.Keep(ctx, name, data)
+}
+
 // Triggers are the triggers as files would declare them.
 func (p *Plane) Triggers() ([]triggers.Form, error) { return p.triggers.Forms() }
 

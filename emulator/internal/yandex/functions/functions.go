@@ -77,11 +77,11 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		s.o.Warn = func(string) {}
 	}
 	var err error
-	if s.functions, err = resource.Open(ctx, o.Store, resource.Kind[*pb.Function]{Name: "function"}); err != nil {
+	if s.functions, err = resource.Open(ctx, o.Store, resource.Kind[*pb.Function]{Name: "function", Private: true}); err != nil {
 		return nil, err
 	}
 	s.versions, err = resource.Open(ctx, o.Store, resource.Kind[*pb.Version]{
-		Name: "function-version", Folder: (*pb.Version).GetFunctionId, Label: func(*pb.Version) string { return "" },
+		Name: "function-version", Private: true, Folder: (*pb.Version).GetFunctionId, Label: func(*pb.Version) string { return "" },
 	})
 	return s, err
 }

@@ -105,13 +105,13 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if s.keys, err = resource.Open(ctx, o.Store, resource.Kind[*pb.Key]{Name: "key"}); err != nil {
+	if s.keys, err = resource.Open(ctx, o.Store, resource.Kind[*pb.Key]{Name: "key", Private: true}); err != nil {
 		return nil, err
 	}
-	if s.apiKeys, err = resource.Open(ctx, o.Store, resource.Kind[*pb.ApiKey]{Name: "api-key"}); err != nil {
+	if s.apiKeys, err = resource.Open(ctx, o.Store, resource.Kind[*pb.ApiKey]{Name: "api-key", Private: true}); err != nil {
 		return nil, err
 	}
-	if s.accessKeys, err = resource.Open(ctx, o.Store, resource.Kind[*aws.AccessKey]{Name: "access-key"}); err != nil {
+	if s.accessKeys, err = resource.Open(ctx, o.Store, resource.Kind[*aws.AccessKey]{Name: "access-key", Private: true}); err != nil {
 		return nil, err
 	}
 	for _, k := range s.apiKeys.All(nil) {

@@ -41,7 +41,7 @@ func bad(format string, args ...any) error {
 func (s *Service) openTokens(ctx context.Context) error {
 	const name = "seal"
 	secrets, err := resource.Open(ctx, s.o.Store, resource.Kind[*wrapperspb.StringValue]{
-		Name: "iam-secret", ID: func(m *wrapperspb.StringValue) string { return m.Value },
+		Name: "iam-secret", Private: true, ID: func(m *wrapperspb.StringValue) string { return m.Value },
 	})
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (s *Service) openTokens(ctx context.Context) error {
 		}
 	}
 	s.revoked, err = resource.Open(ctx, s.o.Store, resource.Kind[*pb.RevokeIamTokenRequest]{
-		Name: "revoked-token", ID: func(m *pb.RevokeIamTokenRequest) string { return nonceOf(m.IamToken) },
+		Name: "revoked-token", Private: true, ID: func(m *pb.RevokeIamTokenRequest) string { return nonceOf(m.IamToken) },
 	})
 	if err != nil {
 		return err

@@ -26,6 +26,8 @@ type Kind[M proto.Message] struct {
 	ID     func(M) string // nil: the field id
 	Folder func(M) string // names are unique within one; nil: the field folder_id
 	Label  func(M) string // the resource's name, which may be empty; nil: the field name
+	// Private resources are secrets, or of no use elsewhere: Store.Kept and Changed do not tell of them.
+	Private bool
 }
 
 // Item is a resource with what its service keeps beside it.
@@ -34,6 +36,8 @@ type Item[M proto.Message] struct {
 	Extra   []byte // what is no part of the message: a specification, a secret
 	// File declares the resource: it is not persisted, and as the file says at the next start. Empty: a client made it.
 	File string
+
+	changed bool // by a client, since it was declared
 }
 
 // Collection is the resources of one kind. Its methods may be called at once; what they return is the caller's own copy. Reading,
@@ -48,6 +52,9 @@ type Collection[M proto.Message] struct {
 	items    map[string]Item[M]
 	defaults map[string]bool // ids that exist without any set-up
 	gone     map[string]bool // of these, the ones that a client deleted
+
+	set    func(Item[M]) error // of Feed
+	remove func(id string) error
 }
 
 // value is what is persisted of an item.
@@ -79,6 +86,11 @@ func Open[M proto.Message](ctx context.Context, s *Store, k Kind[M]) (*Collectio
 			return nil, fmt.Errorf("%s: the kept value %s.%s cannot be read: %w", k.Name, c.under(), key, err)
 		}
 	}
+	if !k.Private {
+		s.opened.Lock()
+		defer s.opened.Unlock()
+		s.kinds[k.Name] = c
+	}
 	return c, nil
 }
 
@@ -94,13 +106,19 @@ func (c *Collection[M]) restore(key string, data []byte) error {
 		c.gone[id] = true
 		return err
 	}
+	it, err := read[M](v)
+	if err == nil {
+		c.items[c.kind.ID(it.Message)] = it
+	}
+	return err
+}
+
+// read makes an item of what is persisted of it.
+func read[M proto.Message](v value) (Item[M], error) {
 	var none M
 	m := none.ProtoReflect().New().Interface().(M)
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(v.Message, m); err != nil {
-		return err
-	}
-	c.items[c.kind.ID(m)] = Item[M]{Message: m, Extra: v.Extra}
-	return nil
+	err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(v.Message, m)
+	return Item[M]{Message: m, Extra: v.Extra, changed: true}, err
 }
 
 // escape begins the key of an id that the journal's names cannot hold as it is.
@@ -213,6 +231,7 @@ func (c *Collection[M]) Free(folder, name, id string) error {
 // Put adds or replaces a resource. When it returns nil the resource is kept, also over a kill -9, unless a file declares it.
 func (c *Collection[M]) Put(ctx context.Context, it Item[M]) error {
 	it = it.clone()
+	it.changed = true
 	id := c.kind.ID(it.Message)
 	c.changing.Lock()
 	defer c.changing.Unlock()
@@ -223,8 +242,10 @@ func (c *Collection[M]) Put(ctx context.Context, it Item[M]) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	was := c.told(id)
 	c.items[id] = it
 	delete(c.gone, id)
+	c.tell(id, was)
 	return nil
 }
 
@@ -275,10 +296,12 @@ func (c *Collection[M]) Delete(ctx context.Context, id string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	was := c.told(id)
 	delete(c.items, id)
 	if byDefault && it.File == "" {
 		c.gone[id] = true
 	}
+	c.tell(id, was)
 	return nil
 }
 
@@ -295,6 +318,7 @@ func (c *Collection[M]) Declare(it Item[M]) error {
 	if there, ok := c.items[id]; ok && there.File != "" {
 		return fmt.Errorf("%s %s: %w, in %s and in %s", c.kind.Name, id, ErrDeclared, there.File, it.File)
 	}
+	it.changed = false
 	c.items[id] = it.clone()
 	return nil
 }
@@ -312,6 +336,7 @@ func (c *Collection[M]) DeclareDefault(it Item[M]) (Item[M], bool) {
 		if c.gone[id] {
 			return Item[M]{}, false
 		}
+		it.changed = false
 		c.items[id] = it.clone()
 	}
 	return c.items[id].clone(), true

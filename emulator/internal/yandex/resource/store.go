@@ -31,12 +31,19 @@ type Options struct {
 	Clock  clock.Clock // nil: clock.Real
 	Random io.Reader   // where ids come from; nil: crypto/rand
 	Values Values      // nil: nothing is kept
+	// Changed hears of every change, in Store.Keep's form, before whoever asked for it is answered; was and now are nil when there was nothing or
+	// nothing is any more. Nil: nobody does.
+	Changed func(name string, was, now []byte)
 }
 
 // Store is what the collections of all services share. Close it.
 type Store struct {
-	clock  clock.Clock
-	values Values
+	clock   clock.Clock
+	values  Values
+	changed func(name string, was, now []byte)
+
+	opened sync.Mutex
+	kinds  map[string]keeper // but for private ones
 
 	reading sync.Mutex
 	read    map[string]map[string][]byte // what was kept when the store was new, by kind and key; a collection takes its own out
@@ -49,12 +56,15 @@ type Store struct {
 
 // New makes a store. It reads nothing before a collection is opened.
 func New(o Options) *Store {
-	s := &Store{clock: o.Clock, values: o.Values, source: o.Random}
+	s := &Store{clock: o.Clock, values: o.Values, source: o.Random, changed: o.Changed, kinds: make(map[string]keeper)}
 	if s.clock == nil {
 		s.clock = clock.Real{}
 	}
 	if s.source == nil {
 		s.source = rand.Reader
+	}
+	if s.changed == nil {
+		s.changed = func(string, []byte, []byte) {}
 	}
 	s.operations.byID = make(map[string]*entry)
 	return s

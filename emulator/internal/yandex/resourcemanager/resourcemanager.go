@@ -70,6 +70,10 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	for _, f := range folders.Messages(nil) {
 		s.cloudOf[f.Id] = f.CloudId
 	}
+	folders.Feed(
+		func(it resource.Item[*pb.Folder]) error { s.place(it.Message.Id, it.Message.CloudId); return nil },
+		func(id string) error { s.place(id, ""); return nil },
+	)
 	return s, nil
 }
 

@@ -86,6 +86,11 @@ func (s *Service) remove(ctx context.Context, id string, shown func(item) error)
 	if err := s.triggers.Delete(ctx, id); err != nil {
 		return err
 	}
+	return s.halt(id)
+}
+
+// halt takes away what runs a trigger. The caller holds the lock.
+func (s *Service) halt(id string) error {
 	delete(s.broken, id)
 	if err := s.o.Remove(id); !errors.Is(err, trigger.ErrUnknown) { // one that is broken does not run
 		return running(err)

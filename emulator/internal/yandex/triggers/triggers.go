@@ -83,6 +83,19 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{o: o, triggers: kept, started: o.Store.Now(), broken: make(map[string]bool), asTold: map[string]item{}}
+	kept.Feed(func(it item) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_, compiled, err := s.compile(it)
+		if s.broken[it.Message.Id] = err != nil; err != nil {
+			return err
+		}
+		return s.set(compiled)
+	}, func(id string) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.halt(id)
+	})
 	for _, it := range kept.All(nil) {
 		_, compiled, err := s.compile(it)
 		if err != nil {
