@@ -153,7 +153,7 @@ func (r *recorder) opened(ctx context.Context, from uint64, begin time.Time) err
 	for _, line := range slices.SortedFunc(maps.Values(open), func(a, b recording.Line) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Socket.Connection, b.Socket.Connection))
 	}) {
-		line.At = begin
+		line.Socket.Since, line.At = line.At, begin
 		if err := r.out.Write(line); err != nil {
 			return err
 		}
@@ -272,9 +272,35 @@ func (e *Emulator) startRecord(w io.Writer, compress bool) error {
 		return fmt.Errorf("record: %w", err)
 	}
 	r.next = last + 1
+	e.keepRecording(r)
+	return nil
+}
+
+func (e *Emulator) keepRecording(r *recorder) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stopRecord, e.recorded = cancel, make(chan *recorder, 1)
 	e.recordings.Go(func() { e.record(ctx, r) })
+}
+
+// BeginRecord is Config.Record from now on, in the place of it: the recording begins with the sockets that are open. It is for those who
+// began the emulator, before others use it.
+func (e *Emulator) BeginRecord(ctx context.Context, w io.Writer, compress bool) error {
+	if err := e.journal.Sync(ctx); err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	_, last, err := e.journal.Bounds(ctx)
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	r, err := e.newRecorder(w, ExportOptions{Follow: true, Compress: compress})
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	r.next = last + 1
+	if err := r.opened(ctx, r.next, e.clock.Now()); err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	e.keepRecording(r)
 	return nil
 }
 

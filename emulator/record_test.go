@@ -108,6 +108,9 @@ func TestAPartOfTheHistoryBeginsWithItsSockets(t *testing.T) {
 			}
 			sockets = append(sockets, line.Socket.What+" "+line.Socket.URL)
 			is.Equal(line.At, begin) // where the part begins; the clock stands still
+			if line.Socket.What == recording.Opened {
+				is.Equal(line.Socket.Since, begin.Add(-time.Minute))
+			}
 			is.Equal(pushed, line.Socket.What == recording.Closed)
 			if line.Socket.What == recording.Closed {
 				end()

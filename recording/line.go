@@ -100,6 +100,8 @@ type Socket struct {
 	URL         string              `json:"url,omitempty"`    // path and query as the client sent them, from the gateway's root
 	Header      map[string][]string `json:"header,omitempty"` // without what every handshake has
 	Subprotocol string              `json:"subprotocol,omitempty"`
+	// Since is when it was opened, if that was before the recording began; Line.At is then where the recording begins.
+	Since time.Time `json:"since,omitzero"`
 
 	// Of a closed one.
 	Code   int    `json:"code,omitempty"` // RFC 6455; 1006: the client vanished

@@ -46,6 +46,8 @@ type Options struct {
 	Opened func(recorded, now string)
 	// Started is called with the emulator before anything happens in it.
 	Started func(*emulator.Emulator) error
+	// Begun is called when the sockets are open that were open when the recording began: from here on faults happen, and Out has all.
+	Begun func()
 }
 
 // patience bounds what waits for a client or for the end of the house, by the machine's clock.
@@ -60,6 +62,9 @@ func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emu
 	if o.Opened == nil {
 		o.Opened = func(string, string) {}
 	}
+	if o.Begun == nil {
+		o.Begun = func() {}
+	}
 	in := inputs{lines: run.Lines()}
 	next, stop := iter.Pull2(in.all)
 	defer stop()
@@ -71,6 +76,14 @@ func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emu
 		return s, errors.New("rerun: the recording has no lines")
 	}
 	cfg.Start, cfg.Frozen, cfg.Record = first.At, true, o.Out
+	var there []recording.Line
+	for ; err == nil && wasThere(first); first, err, _ = next() {
+		there = append(there, first)
+	}
+	firstErr, faults := err, cfg.Faults
+	if there != nil {
+		cfg.Faults, cfg.Record = nil, nil
+	}
 	em, err := emulator.New(cfg)
 	if err != nil {
 		return s, fmt.Errorf("rerun: %w", err)
@@ -94,8 +107,17 @@ func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emu
 			return s, fmt.Errorf("rerun: %w", err)
 		}
 	}
+	if there != nil {
+		if err := clients.there(ctx, there, faults, o.Out, cfg.RecordZstd); err != nil {
+			return s, fmt.Errorf("rerun: %w", err)
+		}
+	}
+	o.Begun()
 	lines := func(yield func(recording.Line, error) bool) {
-		for line, err, ok := first, error(nil), true; ok && yield(line, err); {
+		if there != nil && !yield(recording.Line{At: cfg.Start}, nil) { // nothing, from which the gap to the first line counts
+			return
+		}
+		for line, err, ok := first, firstErr, true; ok && yield(line, err); {
 			line, err, ok = next()
 		}
 	}

@@ -70,6 +70,7 @@ func (s *search) play(ctx context.Context, of *source, sch schedule, observe boo
 			defer mu.Unlock()
 			out.refused = true
 		},
+		Begun: func() { em.ObserveFaults(observe) },
 		Opened: func(recorded, now string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -77,7 +78,6 @@ func (s *search) play(ctx context.Context, of *source, sch schedule, observe boo
 		},
 		Started: func(e *emulator.Emulator) error {
 			em = e
-			em.ObserveFaults(observe)
 			if started != nil {
 				return started(em)
 			}

@@ -31,7 +31,8 @@ type comparison struct {
 	bags      map[string]*bag
 	broadcast map[[2]string]*path
 	sockets   map[uint64]*socket
-	opened    int // sockets so far
+	opened    int        // sockets so far
+	since     [][2]int64 // when sockets were opened that were there when the recordings began: Unix nanoseconds in both runs
 	functions map[string]*function
 	did       memory[struct{}] // what has corresponded, to know what comes twice
 	unfired   map[uint64]bool  // trigger and event of which it is said already that one did not fire, or did, for the other

@@ -266,9 +266,19 @@ func TestDifferences(t *testing.T) {
 			got:  plain(func(b *builder) { b.frame("c1", `{"when":"`+b.at.Add(5*time.Second).Format(time.RFC3339)+`"}`) }),
 			find: []string{"changed @ socket gw /ws #1…the times are not as far apart"},
 		},
+		"when a socket was opened that was there before": {
+			want: func(b *builder) {
+				b.open("c1", "").last().Socket.Since = b.at.Add(-time.Hour)
+				b.frame("c1", fmt.Sprintf(`{"connectedAt":%d}`, b.at.Add(-time.Hour).UnixMilli()))
+			},
+			got: func(b *builder) {
+				b.open("c1", "").last().Socket.Since = b.at
+				b.frame("c1", fmt.Sprintf(`{"connectedAt":%d}`, b.at.UnixMilli()))
+			},
+		},
 		"times as numbers": {
-			want: plain(func(b *builder) { b.frame("c1", fmt.Sprintf(`{"ms":%d,"s":%d}`, b.at.UnixMilli(), b.at.Unix())) }),
-			got:  plain(func(b *builder) { b.frame("c1", fmt.Sprintf(`{"s":%d,"ms":%d}`, b.at.Unix(), b.at.UnixMilli())) }),
+			want: plain(func(b *builder) { b.frame("c1", fmt.Sprintf(`{"ms":%d,"s":%d,"X-Yc-Apigateway-Websocket-Connected-At":"%d"}`, b.at.UnixMilli(), b.at.Unix(), b.at.UnixMilli())) }),
+			got:  plain(func(b *builder) { b.frame("c1", fmt.Sprintf(`{"X-Yc-Apigateway-Websocket-Connected-At":"%d","s":%d,"ms":%d}`, b.at.UnixMilli(), b.at.Unix(), b.at.UnixMilli())) }),
 		},
 		"JSON in a string": {
 			want: plain(func(b *builder) { b.frame("c1", `{"body":"{\"id\":\"`+b.uuid("x")+`\",\"n\":1}"}`) }),

@@ -83,7 +83,7 @@ func (c *comparison) near(a, b int64, tolerance time.Duration) bool {
 }
 
 // agreeTime says whether two times are as far apart as something that they belong to: nothing (a replay keeps when something was
-// pushed), the runs, the lines, or an event.
+// pushed), the runs, the lines, an event, or the opening of a socket that was there when the recordings began.
 func (c *comparison) agreeTime(a, b *item, ta, tb int64) bool {
 	shifted := func(by time.Duration) bool { return c.near(ta+int64(by), tb, c.later) }
 	if shifted(0) || shifted(b.at.Sub(a.at)) || shifted(b.side.start.Sub(a.side.start)) {
@@ -96,6 +96,11 @@ func (c *comparison) agreeTime(a, b *item, ta, tb int64) bool {
 		ea, oka := a.side.event(e)
 		eb, okb := b.side.event(b.events[i])
 		if oka && okb && ea.name == eb.name && (shifted(eb.at.Sub(ea.at)) || shifted(eb.pushed.Sub(ea.pushed))) {
+			return true
+		}
+	}
+	for _, s := range c.since {
+		if c.near(s[0], ta, c.later) && c.near(s[1], tb, c.later) {
 			return true
 		}
 	}

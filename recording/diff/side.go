@@ -13,6 +13,9 @@ import (
 	"github.com/regcast/regcast/recording"
 )
 
+// maxSince is of how many sockets that were there before the recordings it is known when they were opened.
+const maxSince = 1024
+
 // side is one of the two runs as far as it is read.
 type side struct {
 	c     *comparison
@@ -202,6 +205,9 @@ func (s *side) opened(o *recording.Socket) {
 	k := s.begin(o.Connection, o.Gateway, o.Path, o.URL)
 	s.shared[k.path.name]++
 	k.opened[s.index] = k.end(s, o)
+	if w, g := k.opened[0], k.opened[1]; w != nil && g != nil && !w.socket.Since.IsZero() && !g.socket.Since.IsZero() && len(s.c.since) < maxSince {
+		s.c.since = append(s.c.since, [2]int64{w.socket.Since.UnixNano(), g.socket.Since.UnixNano()})
+	}
 }
 
 func (s *side) closed(o *recording.Socket) {

@@ -28,7 +28,7 @@ const (
 )
 
 func keyOf(name string) keyed {
-	var folded [32]byte
+	var folded [40]byte
 	n := 0
 	for i := 0; i < len(name) && n < len(folded); i++ {
 		if c := name[i]; letter(c) {
