@@ -292,7 +292,7 @@ func (e *Emulator) BeginRecord(ctx context.Context, w io.Writer, compress bool) 
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	r, err := e.newRecorder(w, ExportOptions{Follow: true, Compress: compress})
+	r, err := e.newRecorder(w, e.Header(), ExportOptions{Follow: true, Compress: compress})
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
