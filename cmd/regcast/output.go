@@ -11,8 +11,8 @@ import (
 
 // What can be done where a recording is there already.
 const (
-	orForce  = "or --force to write over it"
-	orRemove = "or remove it"
+	orForce  = "give another name with -o, or --force to write over it"
+	orRemove = "give another name, or remove it"
 )
 
 // Modes of files: a recording may hold what is nobody's business, a report is made to be passed on.
@@ -24,7 +24,7 @@ const (
 // free says whether a recording may be written there. Recordings cannot be made again, so one that is there stays unless force is given;
 // reports can, and take the place of the last one.
 //
-// ways is what can be done beside giving another name.
+// ways is what can be done then.
 func free(name, ways string, force bool) error {
 	info, err := os.Stat(name)
 	switch {
@@ -35,7 +35,7 @@ func free(name, ways string, force bool) error {
 	case info.IsDir():
 		return usageError("%s is a folder: give the name of a file in it", name)
 	case info.Mode().IsRegular() && !force:
-		return usageError("%s is there already: give another name, %s", name, ways)
+		return usageError("%s is there already: %s", name, ways)
 	}
 	return nil
 }

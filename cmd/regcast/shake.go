@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/regcast/regcast/emulator/rerun"
 	"github.com/regcast/regcast/emulator/shake"
 )
 
@@ -38,14 +39,16 @@ hit by a fault and the platform gave it up as configured (a dead letter is not l
 twice, or the function was killed after its work. So a handler has to post to everybody before it answers success; to repeat a request
 that fails, as SDKs do, for when it fails itself all comes again; and to take 410 for an answer and go on with the others.
 
-What is emulated is the recording's configuration with today's files, or what the flags of regcast up say. Functions that ran inside a Go
+What is emulated is the recording's configuration with today's files, or what the flags of regcast up say; the recording's faults are tried
+first either way, unless --faults gives others. Functions that ran inside a Go
 program are shaken there: package emulator/shake.
 
 Exit codes of shake: 0 nothing found · 1 found · 2 wrong usage, or no run to compare with.`,
 		Example: `  regcast shake run.regcast.jsonl
   regcast shake run.regcast.jsonl --pairs --budget 10m
   regcast shake run.regcast.jsonl --template template.yaml -o failure.regcast.jsonl
-  regcast shake failure.regcast.jsonl          # the failure again: the recording has its faults`,
+  regcast shake failure.regcast.jsonl                            # the failure again: the recording has its faults
+  regcast shake failure.regcast.jsonl --template template.yaml   # is it mended?`,
 		Args: cobra.ExactArgs(1),
 	}
 	flags := c.Flags()
@@ -89,6 +92,10 @@ func shakeFile(ctx context.Context, file, output string, force, asJSON bool, o s
 	cfg, err := f.config(run.header, env)
 	if err != nil {
 		return err
+	}
+	if f.configured() && len(f.up.faults) == 0 { // what was found is tried on what is to be better now
+		recorded, _ := rerun.Config(run.header.Configuration, os.ReadFile)
+		cfg.Faults = recorded.Faults
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -9,8 +9,7 @@ import (
 	"github.com/regcast/regcast/events"
 )
 
-// answer is the first thing that somebody wants to know: where the event is now. What went wrong on the way to its target, and was made
-// good, comes behind that.
+// answer is the first thing that somebody wants to know: where the event is now. What was done to it on purpose comes behind that.
 func (x Explanation) answer() string {
 	if all := x.sentences(); len(all) > 0 {
 		return shown(all)
@@ -50,7 +49,7 @@ func (x Explanation) answer() string {
 
 // sentences are of the ends, and of what else went wrong.
 func (x Explanation) sentences() []string {
-	var all, before, after []string
+	var before, all, faults []string
 	if x.Dry {
 		for _, t := range x.Triggers {
 			if t.Fired {
@@ -59,19 +58,15 @@ func (x Explanation) sentences() []string {
 		}
 		return all
 	}
-	bad, settled := false, len(x.Ends) > 0
+	bad := false
 	for _, e := range x.Ends {
 		all = append(all, e.Text)
-		settled = settled && grave(e.State) <= grave(Delivered)
-		bad = bad || grave(e.State) > grave(Delivered) && e.State != Waiting || e.State == Waiting && e.Attempt > 0
+		bad = bad || grave(e.State) > grave(Waiting) || e.State == Waiting && e.Attempt > 0
 	}
 	for _, f := range x.Further {
 		switch text := faultText(f.Who, f.Text); {
-		case f.What == events.StepFault && slices.Contains(all, text):
-		case f.What == events.StepFault && settled:
-			after = append(after, text)
-		case f.What == events.StepFault:
-			before = append(before, text)
+		case f.What == events.StepFault && !slices.Contains(all, text):
+			faults = append(faults, text)
 		case f.What == events.StepLost && !chained(f.Room):
 			before = append(before, strings.TrimPrefix(f.Who+": ", ": ")+f.Text)
 		}
@@ -82,7 +77,7 @@ func (x Explanation) sentences() []string {
 			before = append(before, fmt.Sprintf("the function %s failed: %s", in.Function, in.Error))
 		}
 	}
-	return slices.Concat(before, all, after)
+	return slices.Concat(before, all, faults)
 }
 
 // shown is the first few sentences.
