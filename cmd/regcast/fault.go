@@ -116,7 +116,7 @@ func newFaultAdd(env environment) *cobra.Command {
 	flags.StringVar(&f.Function, "function", "", "only for this function: a `GLOB` for its id or name")
 	flags.StringVar(&f.Gateway, "gateway", "", "only for this gateway or WebSocket API: a `GLOB` for its id")
 	flags.StringVar(&f.Path, "path", "", "only for this path of the gateway, or /STAGE: a `GLOB`")
-	flags.StringVar(&f.Connection, "connection", "", "only for this connection: a `GLOB` for its id")
+	flags.StringVar(&f.Connection, "connection", "", "only for this connection: a `GLOB` for its id, or #2 for the second that is opened from now on")
 	flags.StringVar(&f.Repository, "repository", "", "only for this repository: a `GLOB` for its name, as team/*")
 	flags.StringVar(&f.Type, "type", "", "only for events of this type: a `GLOB`, as create-image-tag")
 	flags.StringVar(&f.Event, "event", "", "only for this event: a `GLOB` for its id")

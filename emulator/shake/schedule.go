@@ -115,12 +115,14 @@ func slips(sites []emulator.FaultSite, skip int, seed uint64) (out []slip) {
 			}
 		case emulator.FaultAPI:
 			f.API = s.Who
-			f.After = next("api " + s.Who)
-			what = fmt.Sprintf("the %s %s", nth(f.After+1), s.Who)
+			to := only(&f, s)
+			f.After = next("api " + s.Who + to)
+			what = fmt.Sprintf("the %s %s%s", nth(f.After+1), s.Who, to)
 		case emulator.FaultSend:
 			f.Gateway, f.Path = split(s.Who)
-			f.After = next("send " + f.Gateway + f.Path)
-			what = fmt.Sprintf("the %s message on %s%s", nth(f.After+1), f.Gateway, f.Path)
+			to := only(&f, s)
+			f.After = next("send " + f.Gateway + f.Path + to)
+			what = fmt.Sprintf("the %s message on %s%s%s", nth(f.After+1), f.Gateway, f.Path, to)
 			if s.Connection == "" {
 				continue // closing all sockets of a path at once leaves nobody to lose anything
 			}
@@ -162,6 +164,15 @@ func slips(sites []emulator.FaultSite, skip int, seed uint64) (out []slip) {
 	}
 	slices.SortStableFunc(out, func(a, b slip) int { return cmp.Or(cmp.Compare(a.turn, b.turn), cmp.Compare(a.class, b.class)) })
 	return out
+}
+
+// only has a fault be for the connection of a site alone: which of several posts side by side comes first is different each time.
+func only(f *emulator.Fault, s emulator.FaultSite) (words string) {
+	if s.Turn == 0 {
+		return ""
+	}
+	f.Connection = fmt.Sprintf("#%d", s.Turn)
+	return fmt.Sprintf(" to the %s socket", nth(s.Turn))
 }
 
 func reads(api string) bool {
@@ -226,7 +237,7 @@ func pairsOf(single []slip, after [][]emulator.FaultSite, seed uint64) (out []se
 
 // related says whether two faults can have anything to do with each other at first sight.
 func related(a, b slip) bool {
-	if a.site.Connection != "" && a.site.Connection == b.site.Connection {
+	if a.site.Turn > 0 && a.site.Turn == b.site.Turn {
 		return true
 	}
 	for _, id := range a.site.Events {

@@ -60,10 +60,10 @@ func TestBrokenHandlers(t *testing.T) {
 		{"drops one event in fifty", full, drops(50), shake.Lost, "", "it came when the recording was made"},
 		{"dropped one in five when it was recorded", recorded(t, 4, 1, drops(5)), drops(5), shake.Lost,
 			"kill the function after its work in the 1st call of broadcast", "answered success"},
-		{"doubles on retry", sound, func(h *handler) { h.tries = 1 }, shake.Doubled, "answer 500 to the 2nd connections.Send", "failed once, without having been killed"},
+		{"doubles on retry", sound, func(h *handler) { h.tries = 1 }, shake.Doubled, "answer 500 to the 1st connections.Send to the 2nd socket", "failed once, without having been killed"},
 		{"fails on 410", sound, func(h *handler) { h.fails = true }, shake.Lost,
 			"kill the function after its work in the 1st call of connect", "broadcast was called 3 times for it without a fault, and failed 3 times"},
-		{"stops on 410", sound, func(h *handler) { h.forget = true }, shake.Lost, "answer 410 to the 1st connections.Send", "answered success"},
+		{"stops on 410", sound, func(h *handler) { h.forget = true }, shake.Lost, "answer 410 to the 1st connections.Send to the 1st socket", "answered success"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			is := is.New(t)

@@ -53,7 +53,8 @@ func (s *search) within(ctx context.Context, found *attempt, part *source) *shor
 		return nil
 	}
 	like := func(x, y slip) bool {
-		return x.class == y.class && x.site.Step == y.site.Step && x.site.Who == y.site.Who
+		return x.class == y.class && x.site.Step == y.site.Step && x.fault.Function == y.fault.Function && x.fault.API == y.fault.API &&
+			x.fault.Trigger == y.fault.Trigger && x.fault.Gateway == y.fault.Gateway && x.fault.Path == y.fault.Path
 	}
 	good := func(out outcome) *shorter {
 		s.runs.Add(1)

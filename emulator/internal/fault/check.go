@@ -69,6 +69,9 @@ func (f Fault) problems() (out []error) {
 			wrong(p.name, "the step %s has none; want %s", f.Step, oneOf(a.Filters))
 		}
 	}
+	if strings.HasPrefix(f.Connection, "#") && turnOf(f.Connection) == 0 {
+		wrong("connection", "got %q, want an id, or #1 for the first that is opened, #2 for the second, …", f.Connection)
+	}
 	switch f.Action {
 	case Error:
 		if !slices.Contains(a.Codes, f.Code) {

@@ -1,8 +1,11 @@
 // Package fault decides what goes wrong, where, and how often.
 //
 // A fault names a step of the walk, what has to pass there, and an action. Whoever stands at a step asks the room At each passage, and does
-// what it is told; drop, delay, duplicate and reorder are done by Pass, or by Stay where the caller waits. The same faults, with the same
-// seeds, and the same order of passages give the same decisions.
+// what it is told; drop, delay, duplicate and reorder are done by Pass, or by Stay where the caller waits.
+//
+// The same faults with the same seeds decide the same about the same passages. For a share that does not depend on the order of what passes:
+// a passage is known by its trigger, function, path, connection, call and events, and by how many such have passed. After and Next count what
+// passes in its order; where several pass side by side, a filter must say which is meant, as Connection "#2" does.
 package fault
 
 import (
@@ -75,7 +78,7 @@ type Fault struct {
 	Function   string // id or name
 	Gateway    string // id of a gateway or WebSocket API
 	Path       string // of the gateway, or / and the API's stage
-	Connection string // id; what is sent to all of a path is for no connection
+	Connection string // id; or "#2": the second that was opened since there is the fault. What is sent to all of a path is for no connection
 	Repository string // without the registry's id
 	Type       string // of the event, as the cloud has it or as `regcast emit` has it
 	Event      string // id

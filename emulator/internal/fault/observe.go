@@ -10,6 +10,7 @@ type Site struct {
 	Events []string `json:"events,omitempty"`
 	// Connection is the one that a message, a request or an opening is about.
 	Connection string `json:"connection,omitempty"`
+	Turn       int    `json:"turn,omitempty"` // of the connection, among all that were opened since somebody asks
 }
 
 // Observe has the room count what passes, also where there is no fault; it begins anew. The first 100,000 passages are remembered as sites.
@@ -45,6 +46,6 @@ func (r *Room) observe(p *Point) {
 	}
 	r.counts[p.Step]++
 	if len(r.sites) < mostSites {
-		r.sites = append(r.sites, Site{Step: p.Step, N: r.counts[p.Step], Who: p.who(), Events: p.ids(), Connection: p.Connection})
+		r.sites = append(r.sites, Site{Step: p.Step, N: r.counts[p.Step], Who: p.who(), Events: p.ids(), Connection: p.Connection, Turn: p.Turn})
 	}
 }

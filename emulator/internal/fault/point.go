@@ -2,7 +2,10 @@ package fault
 
 import (
 	"cmp"
+	"fmt"
+	"hash"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/regcast/regcast/events"
@@ -19,6 +22,7 @@ type Point struct {
 	Gateway    string
 	Path       string
 	Connection string
+	Turn       int // of the connection, among all that were opened; At finds it out. 0: it is not known
 	API        string
 	Events     []events.Event // what it is about, as far as that is known: of some only the ID is
 }
@@ -60,7 +64,7 @@ func (a *active) isFor(p *Point) bool {
 	}
 	is := func(pattern, s string) bool { return pattern == "" || s != "" && fits(pattern, s) }
 	if !named(a.Trigger, p.Trigger) || !named(a.Function, p.Function) || !is(a.Gateway, p.Gateway) || !is(a.Path, p.Path) ||
-		!is(a.Connection, p.Connection) || !is(a.API, p.API) {
+		a.turn == 0 && !is(a.Connection, p.Connection) || a.turn > 0 && a.turn != p.Turn-a.before || !is(a.API, p.API) {
 		return false
 	}
 	if a.Event == "" && a.Type == "" && a.Repository == "" {
@@ -69,6 +73,23 @@ func (a *active) isFor(p *Point) bool {
 	return slices.ContainsFunc(p.Events, func(e events.Event) bool {
 		return is(a.Event, e.ID) && is(a.Repository, e.Change.Repository) && (is(a.Type, e.Type) || is(a.Type, short(e.Type)))
 	})
+}
+
+// key is what the passage is known by in every run: with the same seed of a hash, the same.
+func (p *Point) key(h hash.Hash64) uint64 {
+	fmt.Fprintf(h, "%s\x00%s\x00%s\x00%s\x00%s\x00%d\x00%s\x00%q", p.Step, cmp.Or(p.Trigger.ID, p.Trigger.Name), cmp.Or(p.Function.ID, p.Function.Name),
+		p.Gateway, p.Path, p.Turn, p.API, p.ids())
+	return h.Sum64()
+}
+
+// turnOf returns the N of a connection "#N"; 0: it is none.
+func turnOf(connection string) int {
+	n, ok := strings.CutPrefix(connection, "#")
+	turn, err := strconv.Atoi(n)
+	if !ok || err != nil || turn < 1 {
+		return 0
+	}
+	return turn
 }
 
 // short is the end of a type in the words of `regcast emit`: CreateImageTag is create-image-tag.

@@ -27,6 +27,8 @@ const (
 	most      = 1000    // faults at once
 	mostHeld  = 10_000  // held at once; as long as there are so many, nothing else goes wrong
 	mostSites = 100_000 // remembered by Observe; what comes then is counted only
+	mostTurns = 100_000 // connections that are counted; those that come then have no turn
+	mostKeys  = 100_000 // passages that a share tells apart; those that come then count as one
 )
 
 // Options make a Room. The zero value works.
@@ -56,6 +58,8 @@ type Room struct {
 	observes bool
 	counts   map[Step]int
 	sites    []Site
+	turns    map[string]int // of connections, while there is somebody to whom they matter
+	opened   int
 	held     []*held // in the order in which they were
 	running  int     // of what was held, on its way
 	begun    uint64
@@ -65,7 +69,10 @@ type Room struct {
 // active is a fault with what it has done.
 type active struct {
 	Fault
-	dice     *rand.Rand
+	seed     [2]uint64
+	met      map[uint64]int // how often a passage was met, by its key; of a share
+	turn     int            // of a connection, behind
+	before   int            // that were opened before the fault was there
 	seen     int
 	injected int
 	ends     bool  // something is to be done when it has gone
@@ -117,7 +124,9 @@ func (r *Room) Add(f Fault) (Fault, error) {
 	r.changes(f, true)
 	name := fnv.New64a()
 	_, _ = name.Write([]byte(f.ID)) // so that faults of one seed do not throw the same dice; a hash takes everything
-	r.faults = append(r.faults, &active{Fault: f, dice: rand.New(rand.NewPCG(cmp.Or(f.Seed, r.seed), name.Sum64()))})
+	r.faults = append(r.faults, &active{
+		Fault: f, seed: [2]uint64{cmp.Or(f.Seed, r.seed), name.Sum64()}, met: map[uint64]int{}, turn: turnOf(f.Connection), before: r.opened,
+	})
 	r.ask()
 	return f, nil
 }
@@ -170,8 +179,16 @@ func (r *Room) List() []State {
 // ask needs the lock. It tells On where anything is to be done.
 func (r *Room) ask() {
 	var bits uint32
+	counts := r.observes
 	for _, a := range r.faults {
 		bits |= bit(a.Step)
+		if a.turn > 0 || a.Share > 0 {
+			bits |= bit(Connection)
+			counts = true
+		}
+	}
+	if !counts {
+		r.turns, r.opened = nil, 0
 	}
 	if r.observes {
 		bits = ^uint32(0)
@@ -222,6 +239,7 @@ func (r *Room) At(p Point) (Hit, bool) {
 	}
 	now := r.clock.Now()
 	r.mu.Lock()
+	r.number(&p)
 	r.observe(&p)
 	hit := Hit{Came: now}
 	for _, a := range r.faults {
@@ -229,7 +247,7 @@ func (r *Room) At(p Point) (Hit, bool) {
 			continue
 		}
 		a.seen++
-		chosen := a.choose()
+		chosen := a.choose(&p)
 		if w := a.waiting; w != nil { // this overtakes: it is no turn of its own
 			a.waiting = nil
 			hit.over = append(hit.over, w)
@@ -251,12 +269,37 @@ func (r *Room) At(p Point) (Hit, bool) {
 	return hit, hit.by != nil || len(hit.over) > 0
 }
 
-// choose says whether it is this one's turn. The dice are thrown for each that could be, so that what they say depends on nothing else.
-func (a *active) choose() bool {
-	if a.seen <= a.After || a.Next > 0 && a.injected >= a.Next {
-		return false
+// number needs the lock. It gives a connection its turn when it comes, and finds it out later.
+func (r *Room) number(p *Point) {
+	if p.Connection == "" {
+		return
 	}
-	return a.Share == 0 || a.dice.Float64() < a.Share
+	p.Turn = r.turns[p.Connection]
+	if p.Turn > 0 || p.Step != Connection {
+		return
+	}
+	r.opened++
+	if len(r.turns) < mostTurns {
+		if r.turns == nil {
+			r.turns = map[string]int{}
+		}
+		r.turns[p.Connection], p.Turn = r.opened, r.opened
+	}
+}
+
+// choose says whether it is this one's turn. Each passage has dice of its own, so that what they say depends on nothing else.
+func (a *active) choose(p *Point) bool {
+	share := a.Share == 0
+	if !share {
+		key := p.key(fnv.New64a())
+		if _, known := a.met[key]; !known && len(a.met) == mostKeys {
+			key = 0
+		}
+		a.met[key]++
+		dice := rand.New(rand.NewPCG(a.seed[0]^key, a.seed[1]+uint64(a.met[key])))
+		share = dice.Float64() < a.Share
+	}
+	return share && a.seen > a.After && (a.Next == 0 || a.injected < a.Next)
 }
 
 func (h Hit) step(p *Point) events.Step {
