@@ -303,3 +303,22 @@ func TestARerunHasFaultsOfClients(t *testing.T) {
 	is.Equal(len(faults), 4)
 	is.True(slices.ContainsFunc(faults, func(f json.RawMessage) bool { return bytes.Contains(f, []byte(`"id":"mine"`)) }))
 }
+
+// Of what is too large for the journal at least the name is there, and whoever does it again is told.
+func TestWhatIsKeptIsTooLarge(t *testing.T) {
+	is := is.New(t)
+	half, whole := json.RawMessage(`"`+strings.Repeat("a", 5<<20)+`"`), json.RawMessage(`"`+strings.Repeat("a", 9<<20)+`"`)
+	for _, c := range []struct {
+		value, was json.RawMessage
+		kept, left int
+	}{{half, half, len(half), len(half)}, {whole, half, 0, len(whole) + len(half)}} {
+		data, err := emulator.EncodeLine(recording.Line{Kept: &recording.Kept{Name: "resource.api-gateway.d5d1", Value: c.value, Was: c.was}})
+		is.NoErr(err)
+		var l recording.Line
+		is.NoErr(json.Unmarshal(data, &l))
+		is.Equal(len(l.Kept.Value), c.kept)
+		is.Equal(l.Kept.Omitted, c.left)
+	}
+	err := emulatortest.Start(t, emulator.Config{InMemory: true}).Keep(t.Context(), recording.Kept{Name: "resource.api-gateway.d5d1", Omitted: 7})
+	is.True(err != nil && strings.Contains(err.Error(), "d5d1: its 7 bytes were too many"))
+}

@@ -210,3 +210,15 @@ func BenchmarkScrub(b *testing.B) {
 		})
 	}
 }
+
+// What clients make has secrets in it: variables, and specifications with them.
+func TestScrubKept(t *testing.T) {
+	is := is.New(t)
+	l := recording.Line{Seq: 1, At: day, Kept: &recording.Kept{Name: "resource.container-revision.bba1",
+		Value: json.RawMessage(`{"message":{"image":{"environment":{"DB_PASSWORD":"hunter2","REGCAST_URL":"http://127.0.0.1:9000"}}},"text":"a: b\nauthorization: Bearer abcdef123456"}`),
+		Was:   json.RawMessage(`{"message":{"image":{"environment":{"DB_PASSWORD":"hunter1"}}}}`)}}
+	recording.Scrub(&l)
+	is.Equal(marker.ReplaceAllString(string(l.Kept.Value), "*"),
+		`{"message":{"image":{"environment":{"DB_PASSWORD":"*","REGCAST_URL":"http://127.0.0.1:9000"}}},"text":"a: b\nauthorization: Bearer *"}`)
+	is.Equal(marker.ReplaceAllString(string(l.Kept.Was), "*"), `{"message":{"image":{"environment":{"DB_PASSWORD":"*"}}}}`)
+}
