@@ -34,6 +34,8 @@ type comparison struct {
 	opened    int        // sockets so far
 	since     [][2]int64 // when sockets were opened that were there when the recordings began: Unix nanoseconds in both runs
 	functions map[string]*function
+	sides     [2]*side
+	ended     bool             // both are read
 	did       memory[struct{}] // what has corresponded, to know what comes twice
 	unfired   map[uint64]bool  // trigger and event of which it is said already that one did not fire, or did, for the other
 }
@@ -161,6 +163,7 @@ func (c *comparison) rooms(yield func(room) bool) {
 
 // finish settles what is left, in an order that is the same each time: if not all can be listed, what sockets saw comes first.
 func (c *comparison) finish() {
+	c.ended = true
 	for _, name := range slices.Sorted(maps.Keys(c.lanes)) {
 		c.lanes[name].finish()
 	}

@@ -182,6 +182,13 @@ func (c *comparison) group(b *bag, s *Subject, group [2][]*item) {
 			return
 		}
 		told[it] = true
+		switch {
+		case kind == GivenUp:
+		case g == nil:
+			kind, text = c.orWaiting(kind, text, 1, name)
+		case w == nil:
+			kind, text = c.orWaiting(kind, text, 0, name)
+		}
 		c.differ(kind, s, w, g, text)
 	}
 	each(group[0], func(it *item, name uint64) {

@@ -53,6 +53,7 @@ func Compare(want, got Source, o Options) (Report, error) {
 		return Report{}, err
 	}
 	sides := [2]*side{newSide(c, 0, want.Header()), newSide(c, 1, got.Header())}
+	c.sides = sides
 	var next [2]func() (recording.Line, error, bool)
 	for i, source := range []Source{want, got} {
 		pull, stop := iter.Pull2(source.Lines())

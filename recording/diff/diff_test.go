@@ -141,6 +141,10 @@ func (b *builder) delivered(of ...string) *builder {
 	return b.step(events.StepDelivered, "t1", "to 2 sockets", map[string]any{"action": 0}, of...)
 }
 
+func (b *builder) waiting(trigger string, left time.Duration, of ...string) *builder {
+	return b.step(events.StepWaiting, trigger, "1 of 10", map[string]any{"due": b.at.Add(left).Format(time.RFC3339Nano)}, of...)
+}
+
 func (b *builder) lost(why string, of ...string) *builder {
 	return b.step(events.StepLost, "t1", why, map[string]any{"action": 0}, of...)
 }
@@ -277,8 +281,12 @@ func TestDifferences(t *testing.T) {
 			},
 		},
 		"times as numbers": {
-			want: plain(func(b *builder) { b.frame("c1", fmt.Sprintf(`{"ms":%d,"s":%d,"X-Yc-Apigateway-Websocket-Connected-At":"%d"}`, b.at.UnixMilli(), b.at.Unix(), b.at.UnixMilli())) }),
-			got:  plain(func(b *builder) { b.frame("c1", fmt.Sprintf(`{"X-Yc-Apigateway-Websocket-Connected-At":"%d","s":%d,"ms":%d}`, b.at.UnixMilli(), b.at.Unix(), b.at.UnixMilli())) }),
+			want: plain(func(b *builder) {
+				b.frame("c1", fmt.Sprintf(`{"ms":%d,"s":%d,"X-Yc-Apigateway-Websocket-Connected-At":"%d"}`, b.at.UnixMilli(), b.at.Unix(), b.at.UnixMilli()))
+			}),
+			got: plain(func(b *builder) {
+				b.frame("c1", fmt.Sprintf(`{"X-Yc-Apigateway-Websocket-Connected-At":"%d","s":%d,"ms":%d}`, b.at.UnixMilli(), b.at.Unix(), b.at.UnixMilli()))
+			}),
 		},
 		"JSON in a string": {
 			want: plain(func(b *builder) { b.frame("c1", `{"body":"{\"id\":\"`+b.uuid("x")+`\",\"n\":1}"}`) }),
@@ -442,6 +450,38 @@ func TestDifferences(t *testing.T) {
 			want: plain(func(b *builder) { b.push("e4", "x").unmatched("e4", "t1", `why not`) }),
 			got:  plain(func(b *builder) { b.push("e4", "x").matched("e4", "t1").delivered("e4") }),
 			find: []string{`fired @ trigger t1…it fires now and did not then: why not`},
+		},
+		"batches that are open at the end of both": {
+			want: plain(func(b *builder) { b.push("e4", "x").matched("e4", "t1").waiting("t1", 10*time.Second, "e4") }),
+			got:  plain(func(b *builder) { b.push("e4", "x").matched("e4", "t1").waiting("t1", 20*time.Second, "e4") }),
+		},
+		"a batch that is open at the end now": {
+			want: plain(func(b *builder) {
+				b.push("e4", "x").waiting("t1", time.Second, "e4").wait(time.Second).broadcast("e4", "x").delivered("e4").call("f", "e4", `1`, "")
+				b.matched("e4", "t1")
+			}),
+			got: plain(func(b *builder) {
+				b.push("e4", "x").waiting("t1", 10*time.Second, "e4").wait(4*time.Second).matched("e4", "t1")
+			}),
+			find: []string{"waiting @ path gw /ws…it has not come yet: at the end of this run it waits at t1, for 6s more", "waiting @ trigger t1",
+				"waiting @ function f"},
+		},
+		"a batch that was open at the end then": {
+			want: plain(func(b *builder) {
+				b.push("e4", "x").waiting("t1", 10*time.Second, "e4").waiting("t2", time.Second, "e4")
+			}),
+			got: plain(func(b *builder) {
+				b.push("e4", "x").waiting("t1", time.Second, "e4").wait(time.Second).broadcast("e4", "x").delivered("e4").call("f", "e4", `1`, "")
+			}),
+			find: []string{"waiting @ path gw /ws…then it had not come yet: at the end of that run it waited at t1, for 10s more", "waiting @ trigger t1",
+				"waiting @ function f"},
+		},
+		"a batch that was open, and is lost": {
+			want: plain(func(b *builder) {
+				b.push("e4", "x").waiting("t1", time.Second, "e4").broadcast("e4", "x").delivered("e4")
+			}),
+			got:  plain(func(b *builder) { b.push("e4", "x").waiting("t1", time.Second, "e4").lost("503 of the target", "e4") }),
+			find: []string{"lost @ path gw /ws", "given-up @ trigger t1"},
 		},
 		"an event handed on twice": {
 			want: plain(func(b *builder) { b.push("e4", "x").delivered("e4") }), got: plain(func(b *builder) { b.push("e4", "x").delivered("e4").delivered("e4") }),

@@ -28,7 +28,7 @@ func (c *comparison) frames(kind pairing, s *Subject, w, g *item, failed []*item
 		c.differ(Doubled, s, nil, g, "it came again")
 	case unequal:
 		if g != nil {
-			c.differ(Extra, s, nil, g, "it did not come then")
+			c.lacks(Extra, s, nil, g, "it did not come then")
 			return
 		}
 		text := "it does not come now"
@@ -37,7 +37,7 @@ func (c *comparison) frames(kind pairing, s *Subject, w, g *item, failed []*item
 				text = "it was sent and not taken: " + f.frame.Error
 			}
 		}
-		c.differ(Lost, s, w, nil, text)
+		c.lacks(Lost, s, w, nil, text)
 	}
 }
 
@@ -227,7 +227,7 @@ func (f *function) left(b *bag, want, got []*item) {
 	}
 	for _, w := range want {
 		if !used[w] {
-			f.c.differ(Missing, f.subject, w, nil, "it was not called with this now")
+			f.c.lacks(Missing, f.subject, w, nil, "it was not called with this now")
 		}
 	}
 	for _, g := range got {
@@ -236,7 +236,7 @@ func (f *function) left(b *bag, want, got []*item) {
 		case b.c.wasSeen(b.salt, g):
 			f.c.differ(Retried, f.subject, nil, g, "it was called again"+failure(g))
 		default:
-			f.c.differ(Retried, f.subject, nil, g, "it was called with this now, not then"+failure(g))
+			f.c.lacks(Retried, f.subject, nil, g, "it was called with this now, not then"+failure(g))
 		}
 	}
 }

@@ -30,6 +30,7 @@ const (
 	Fired      Kind = "fired"      // an event fires a trigger now and did not then
 	GivenUp    Kind = "given-up"   // events are lost on their way now
 	Kept       Kind = "kept"       // events that were lost are not any more
+	Waiting    Kind = "waiting"    // what came in one run had not come by the end of the other: its events wait
 	Batch      Kind = "batch"      // events are gathered in other batches
 	Slower     Kind = "slower"     // a function takes longer by the machine's clock
 	Unreadable Kind = "unreadable" // a line of a recording cannot be used

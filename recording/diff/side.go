@@ -28,6 +28,9 @@ type side struct {
 	turns  memory[int]        // how often something has happened: the turn is part of its name
 	open   map[string]*socket // by connection
 	shared map[string]int     // sockets open on a path
+
+	waiting map[uint64][]wait // events, by their names
+	end     time.Time         // of the last line
 }
 
 // known is what an id of this run stands for.
@@ -39,7 +42,7 @@ type known struct {
 
 func newSide(c *comparison, index int, h recording.Header) *side {
 	return &side{c: c, index: index, start: h.Now, known: newMemory[known](remembered), turns: newMemory[int](remembered),
-		open: map[string]*socket{}, shared: map[string]int{}}
+		open: map[string]*socket{}, shared: map[string]int{}, waiting: map[uint64][]wait{}}
 }
 
 func (s *side) String() string { return [2]string{"want", "got"}[s.index] }
@@ -81,6 +84,7 @@ func (s *side) read(l recording.Line) {
 	if s.line == 1 {
 		s.start, s.input = l.At, l.At
 	}
+	s.end = l.At
 	switch {
 	case l.Record != nil:
 		s.record(l.At, *l.Record)
@@ -246,6 +250,7 @@ func (s *side) step(at time.Time, st events.Step) {
 	it := s.item(at, st.Events)
 	it.said = &decision{what: st.What, text: st.Text}
 	it.size += len(st.Text)
+	s.waits(it, st)
 	x := scanner{side: s, near: at}
 	switch st.What {
 	case events.StepMatched, events.StepUnmatched:

@@ -12,7 +12,7 @@ import (
 // kinds are in the order in which people want to know.
 func kinds() []Kind {
 	return []Kind{Input, Refused, Lost, Doubled, Extra, Changed, Reordered, Later, Closed, Failing, Fixed, Missing, Retried, Invoked, Output,
-		Unfired, Fired, GivenUp, Kept, Batch}
+		Unfired, Fired, GivenUp, Kept, Waiting, Batch}
 }
 
 // Summary says it in a line.

@@ -125,6 +125,8 @@ func meaning(k diff.Kind) string {
 		return "events are lost on their way now"
 	case diff.Kept:
 		return "events that were lost are not any more"
+	case diff.Waiting:
+		return "what came in one run still waits at the end of the other"
 	case diff.Batch:
 		return "events are gathered in other batches"
 	}
