@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/regcast/regcast/recording"
 	"github.com/regcast/regcast/recording/diff"
 )
 
@@ -62,12 +61,12 @@ do so in the same way everywhere. It exits with 0 when the runs are the same, wi
 
 // compare opens two recordings and compares them.
 func compare(want, got string, o diff.Options) (r diff.Report, err error) {
-	a, err := recording.Open(want)
+	a, err := openSeek(want)
 	if err != nil {
 		return diff.Report{}, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	b, err := recording.Open(got)
+	b, err := openSeek(got)
 	if err != nil {
 		return diff.Report{}, err
 	}

@@ -141,7 +141,7 @@ func (f *explainFlags) recorded(id string, env environment) error {
 	defer in.Close()
 	r, err := recording.NewReader(in)
 	if err != nil {
-		return fmt.Errorf("explain: %s: %w", f.file, err)
+		return usageError("explain: %s: %w; `regcast inspect %s` says what it holds", f.file, err, f.file)
 	}
 	run, err := explain.Find(r, id)
 	if err != nil {
@@ -307,5 +307,5 @@ func openInput(name string, env environment) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(env.stdin), nil
 	}
-	return os.Open(name)
+	return openFile(name)
 }

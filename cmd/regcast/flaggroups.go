@@ -79,6 +79,35 @@ func groupFlags(c *cobra.Command, groups []flagGroup) {
 	})
 }
 
+// misplaced says which flag would have no effect on this way of replaying. What --to TARGET takes is checked before.
+func (f *replayFlags) misplaced(flags *pflag.FlagSet) error {
+	given := func(title string) string {
+		for _, g := range replayGroups() {
+			for _, name := range strings.Fields(g.names) {
+				if strings.HasPrefix(g.title, title) && flags.Changed(name) {
+					return name
+				}
+			}
+		}
+		return ""
+	}
+	if name := given("Comparison"); name != "" && !f.rerun.diff {
+		return usageError("--%s is for a comparison: give --diff too", name)
+	}
+	if !f.rerun.own() {
+		if name := given("A fresh emulator"); name != "" {
+			return usageError("--%s is for an emulator of this replay's own: give --fresh or --diff too; a running one has been told what it is", name)
+		}
+		return nil
+	}
+	for _, name := range []string{"url", "again", "step", "virtual", "shift-time"} {
+		if flags.Changed(name) {
+			return usageError("--%s is for a running emulator: not with --fresh or --diff", name)
+		}
+	}
+	return nil
+}
+
 // without are the flags that are not in another set.
 func without(all, some *pflag.FlagSet) *pflag.FlagSet {
 	left := pflag.NewFlagSet("", pflag.ContinueOnError)

@@ -33,7 +33,7 @@ func newJournal(env environment) *cobra.Command {
 	c.AddCommand(newExport(env))
 	find := urlFlag(c, env)
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is to come, until Ctrl-C")
-	c.Flags().StringSliceVar(&topics, "topic", nil, "only these `KINDS`: record, step, invocation, frame, socket, clock")
+	c.Flags().StringSliceVar(&topics, "topic", nil, "only these `KINDS`: record, step, invocation, frame, socket, clock, kept")
 	c.Flags().BoolVar(&asJSON, "json", false, "print lines of JSON")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		regcast, err := find()

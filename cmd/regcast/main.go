@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/regcast/regcast/emulator"
 )
@@ -96,7 +98,7 @@ a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no a
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
+		return usageError("%s: %w; see `%s --help`", strings.TrimPrefix(cmd.CommandPath(), "regcast "), worded(err), cmd.CommandPath())
 	})
 	root.AddCommand(
 		newUp(env), newExec(env), newListen(env), newEmit(env),
@@ -118,12 +120,31 @@ a real OCI registry, triggers, and the WebSocket gateway. No Docker engine, no a
 	return root
 }
 
+// worded says what a flag takes, where Go's own parsers say what they have met.
+func worded(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	want := map[string]string{
+		"duration": "a duration such as 90s, 10m or 1h30m", "bool": "true or false",
+		"int": "a whole number", "uint64": "a whole number, 0 or more", "float64": "a number",
+	}[bad.GetFlag().Value.Type()]
+	if want == "" {
+		return err
+	}
+	return fmt.Errorf("--%s: got %q, want %s", bad.GetFlag().Name, bad.GetValue(), want)
+}
+
 // wrapArgs makes wrong arguments a usage error, as wrong flags are.
 func wrapArgs(c *cobra.Command) {
 	check := c.Args
 	c.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError("%w; see `%s --help`", err, cmd.CommandPath())
+		var said exitError
+		if err := check(cmd, args); errors.As(err, &said) {
+			return err
+		} else if err != nil {
+			return usageError("%s: %w; see `%s --help`", strings.TrimPrefix(cmd.UseLine(), "regcast "), err, cmd.CommandPath())
 		}
 		return nil
 	}

@@ -161,7 +161,7 @@ not at all; one that is there already stays, unless --force is given. A name tha
 				return err
 			}
 		}
-		q := url.Values{}
+		q, moments := url.Values{}, map[string]time.Time{}
 		for name, value := range map[string]string{"from": from, "to": to} {
 			if value == "" {
 				continue
@@ -171,6 +171,10 @@ not at all; one that is there already stays, unless --force is given. A name tha
 				return usageError("--%s: %w", name, err)
 			}
 			q.Set(name, t.Format(time.RFC3339Nano))
+			moments[name] = t
+		}
+		if from, to := moments["from"], moments["to"]; !to.IsZero() && to.Before(from) {
+			return usageError("--to: %s is before --from, %s", to.Format(time.RFC3339), from.Format(time.RFC3339))
 		}
 		if strings.HasSuffix(file, ".zst") {
 			q.Set("zstd", "true")

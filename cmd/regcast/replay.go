@@ -91,14 +91,14 @@ At a terminal the space bar pauses and resumes, s replays one record, q ends; Ct
 		if f.deliver.target != "" {
 			return deliver(cmd.Context(), args[0], f, env)
 		}
+		if err := f.misplaced(flags); err != nil {
+			return err
+		}
 		if f.rerun.own() {
 			if !flags.Changed("speed") {
 				f.speed = "max"
 			}
 			return replayFresh(cmd.Context(), args[0], f, env)
-		}
-		if f.rerun.configured() || f.rerun.accept {
-			return usageError("what to emulate can be said with --fresh or --diff alone: a running emulator has been told")
 		}
 		regcast, err := find()
 		if err != nil {
@@ -315,11 +315,17 @@ func news(body io.Reader, shown *progress, held *held, stderr io.Writer) (summar
 }
 
 func printSummary(w io.Writer, s emulator.ReplaySummary, skipped, filtered int) {
-	fmt.Fprintf(w, "replayed %s in %s: %d records, %d events", s.Span.Round(time.Millisecond), s.Duration.Round(time.Millisecond), s.Records, s.Events)
-	fmt.Fprintf(w, "; %d batches delivered, %d frames to sockets, %d lost, %d invocations failed\n", s.Batches, s.Frames, s.Lost, s.Failed)
+	fmt.Fprintf(w, "replayed %s in %s: %s, %s", s.Span.Round(time.Millisecond), s.Duration.Round(time.Millisecond),
+		plural(int(s.Records), "record"), plural(int(s.Events), "event"))
+	batches := "batches"
+	if s.Batches == 1 {
+		batches = "batch"
+	}
+	fmt.Fprintf(w, "; %d %s delivered, %s to sockets, %d lost, %s failed\n", s.Batches, batches, plural(int(s.Frames), "frame"), s.Lost,
+		plural(int(s.Failed), "invocation"))
 	var left []string
 	if s.Known > 0 {
-		left = append(left, fmt.Sprintf("%d records that are on record already (--again replays them with new ids)", s.Known))
+		left = append(left, fmt.Sprintf("%s on record already (--again replays them with new ids)", plural(int(s.Known), "record")))
 	}
 	if s.Mute > 0 {
 		left = append(left, fmt.Sprintf("%d that no cloud has an event for", s.Mute))

@@ -136,9 +136,9 @@ func openRecording(name string, stdin io.Reader) (run *recording.SeekReader, don
 			return nil, nil, fmt.Errorf("report: standard input: %w", err)
 		}
 	}
-	if run, err = recording.Open(path); err != nil {
+	if run, err = openSeek(path); err != nil {
 		remove()
-		return nil, nil, usageError("%w", err)
+		return nil, nil, err
 	}
 	return run, func() {
 		_ = run.Close() // it was only read

@@ -60,14 +60,12 @@ func (f *rerunFlags) addUp(c *cobra.Command) {
 // own tells whether the replay has an emulator of its own.
 func (f *rerunFlags) own() bool { return f.fresh || f.diff }
 
-func (f *rerunFlags) check(chosen selection, step bool) error {
+func (f *rerunFlags) check(chosen selection) error {
 	switch {
-	case f.accept && !f.diff:
-		return usageError("--accept is for --diff")
 	case f.diff && (chosen.from != "" || chosen.to != "" || chosen.filter != "" || len(chosen.sets) > 0):
 		return usageError("--diff compares whole runs: not with --from, --to, --filter or --set")
-	case step:
-		return usageError("--step is for a running emulator: not with --fresh or --diff")
+	case f.compare.Later < 0:
+		return usageError("--later: got %v, want a duration above 0, such as 500ms", f.compare.Later)
 	case f.format != "text" && f.format != "json" && f.format != "junit":
 		return usageError("--format: got %q, want text, json or junit", f.format)
 	}
@@ -76,7 +74,7 @@ func (f *rerunFlags) check(chosen selection, step bool) error {
 
 // replayFresh replays in an emulator of its own, and compares if that is asked for.
 func replayFresh(ctx context.Context, file string, f replayFlags, env environment) (err error) {
-	if err := f.rerun.check(f.selection, f.step); err != nil {
+	if err := f.rerun.check(f.selection); err != nil {
 		return err
 	}
 	run, err := openRun(file, env)
@@ -118,7 +116,8 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 	if err != nil {
 		return usageError("--speed: %w", err)
 	}
-	summary, err := rerun.Run(ctx, chosenRun{run.header, chosen}, cfg, rerun.Options{
+	lines, found := counted(chosen)
+	summary, err := rerun.Run(ctx, chosenRun{run.header, lines}, cfg, rerun.Options{
 		Out: out, Header: header, Secrets: secrets, Speed: speed, Progress: shown.show,
 		Notice: func(s string) {
 			shown.clear()
@@ -132,6 +131,9 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 		},
 	})
 	shown.end()
+	if err != nil && *found == 0 && ctx.Err() == nil {
+		return run.useless(f.selection)
+	}
 	if err != nil {
 		return err
 	}

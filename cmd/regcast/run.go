@@ -39,14 +39,11 @@ func openRun(name string, env environment) (*recordedRun, error) {
 	empty := "the file is empty"
 	in := env.stdin
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := openFile(name)
 		if err != nil {
-			return nil, usageError("%w", err)
+			return nil, err
 		}
 		in, r.close = f, f.Close
-		if info, err := f.Stat(); err == nil && info.IsDir() {
-			return nil, errors.Join(usageError("%s: it is a folder; want a file", name), r.Close())
-		}
 	} else {
 		empty = "nothing came on standard input"
 	}
@@ -71,12 +68,65 @@ func openRun(name string, env environment) (*recordedRun, error) {
 	return r, nil
 }
 
+// openFile opens a file to read.
+func openFile(name string) (*os.File, error) {
+	switch info, err := os.Stat(name); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, usageError("%s: there is no such file", name)
+	case err == nil && info.IsDir():
+		return nil, usageError("%s: it is a folder; want a file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, usageError("%w", err)
+	}
+	return f, nil
+}
+
+// openSeek opens a recording on disk.
+func openSeek(name string) (*recording.SeekReader, error) {
+	f, err := openFile(name)
+	if err != nil {
+		return nil, err
+	}
+	_ = f.Close() // it is there, and a file
+	r, err := recording.Open(name)
+	if err != nil {
+		return nil, usageError("%w; `regcast inspect %s` says what it holds", err, name)
+	}
+	return r, nil
+}
+
 // nothing is the error of a file from elsewhere that has nothing to replay. lines are those that were found.
 func (r *recordedRun) nothing(lines int) error {
 	if !r.foreign || lines > 0 || r.left == 0 {
 		return nil
 	}
 	return fmt.Errorf("%s: there is nothing to replay; regcast inspect %s says what it holds", r.name, r.name)
+}
+
+// useless is the error of a file of which no line can be replayed.
+func (r *recordedRun) useless(s selection) error {
+	why := "it has no line of what happened"
+	if s.from != "" || s.to != "" || s.filter != "" {
+		why = "--from, --to and --filter leave no line"
+	}
+	return usageError("%s: there is nothing to replay: %s; `regcast inspect %s` says what it holds", r.name, why, r.name)
+}
+
+// counted are lines, and how many of them can be used so far.
+func counted(all lines) (lines, *int) {
+	n := 0
+	return func(yield func(recording.Line, error) bool) {
+		for line, err := range all {
+			if err == nil {
+				n++
+			}
+			if !yield(line, err) {
+				return
+			}
+		}
+	}, &n
 }
 
 // read is for a recording.

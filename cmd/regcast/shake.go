@@ -64,6 +64,9 @@ Exit codes of shake: 0 nothing found · 1 found · 2 wrong usage, or no run to c
 	f.addUp(c)
 	groupFlags(c, shakeGroups())
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if o.Budget <= 0 || o.Linger < 0 {
+			return usageError("shake: --budget: want more than 0, --linger 0 or more; got %v and %v", o.Budget, o.Linger)
+		}
 		if f.up.data != "" || f.up.record != "" {
 			return usageError("shake: every run begins with nothing and is recorded already: not with --data or --record")
 		}
@@ -88,6 +91,9 @@ func shakeFile(ctx context.Context, file, output string, force, asJSON bool, o s
 		if err := free(output, orForce, force); err != nil {
 			return err
 		}
+	}
+	if run.first.IsZero() && file != "-" {
+		return run.useless(selection{})
 	}
 	cfg, err := f.config(run.header, env)
 	if err != nil {
