@@ -22,13 +22,9 @@ type bag struct {
 func (b *bag) add(it *item) {
 	mine, other := it.side.index, 1-it.side.index
 	key := it.strong()
-	if found := b.wait[other][key]; len(found) > 0 {
-		o := found[0]
+	if o, sure := b.c.counterpart(it, b.wait[other][key]); o != nil && sure {
 		b.remove(o, key)
-		var pair [2]*item
-		pair[mine], pair[other] = it, o
-		b.c.seen(b.salt, it)
-		b.same(b, pair[0], pair[1])
+		b.pair(it, o)
 		return
 	}
 	if b.wait[mine] == nil {
@@ -37,9 +33,43 @@ func (b *bag) add(it *item) {
 	b.c.hold(it)
 	b.wait[mine][key] = append(b.wait[mine][key], it)
 	b.items[mine]++
+	if len(b.wait[mine][key]) > window && len(b.wait[other][key]) > window { // nothing will tell which is which
+		it = b.wait[mine][key][0]
+		o, _ := b.c.counterpart(it, b.wait[other][key])
+		if o == nil {
+			o = b.wait[other][key][0]
+		}
+		b.remove(it, key)
+		b.remove(o, key)
+		b.pair(it, o)
+	}
 	if b.items[mine] > crowd {
 		b.shed()
 	}
+}
+
+func (b *bag) pair(it, o *item) {
+	var pair [2]*item
+	pair[it.side.index], pair[o.side.index] = it, o
+	b.c.seen(b.salt, it)
+	b.same(b, pair[0], pair[1])
+}
+
+// counterpart is the first whose ids are no others in the other run. It is not sure where both are calls of no event and nothing tells yet
+// what their ids are there: of what runs at once any may end first, and what a call has sent may show which one it is.
+func (c *comparison) counterpart(it *item, found []*item) (o *item, sure bool) {
+	for _, o := range found[:min(len(found), window)] {
+		w, g := it, o
+		if it.side.index == 1 {
+			w, g = o, it
+		}
+		if c.ids.compatible(w, g) {
+			return o, w.run == nil || w.names != 0 || w.exact == g.exact || !slices.ContainsFunc(w.leaves, func(l leaf) bool {
+				return l.class == id && c.ids.there.peek(l.value) == 0
+			})
+		}
+	}
+	return nil, false
 }
 
 func (b *bag) remove(it *item, key uint64) {

@@ -121,6 +121,17 @@ func (b *builder) call(function, event, output, failure string) *builder {
 	}})
 }
 
+// asked is a frame that a function sends while it runs, and answered the call when it is over.
+func (b *builder) asked(connection string) *builder {
+	return b.frame(connection, `{"requestId":"`+b.uuid(connection)+`"}`)
+}
+
+func (b *builder) answered(connection string) *builder {
+	return b.line(recording.Line{Invocation: &recording.Invocation{
+		ID: b.uuid(fmt.Sprint(len(b.lines))), Function: "f", Input: recording.Payload(`{"requestId":"` + b.uuid(connection) + `"}`), DurationMS: 2,
+	}})
+}
+
 func (b *builder) step(what, who, text string, data map[string]any, of ...string) *builder {
 	s := &events.Step{At: b.at, Room: "trigger", What: what, Who: who, Text: text, Data: data}
 	for _, e := range of {
@@ -332,6 +343,26 @@ func TestDifferences(t *testing.T) {
 		"frames of two sockets in another order": {
 			want: plain(func(b *builder) { b.send("c1", "e1", "a").send("c2", "e1", "a") }),
 			got:  plain(func(b *builder) { b.send("c2", "e1", "a").send("c1", "e1", "a") }),
+		},
+		"what happens at one instant on two paths and at two triggers": {
+			want: plain(func(b *builder) {
+				b.push("e4", "x").push("e5", "y").matched("e4", "t1").matched("e5", "t2").broadcast("e4", "x").broadcast("e5", "y")
+				b.last().Frame.Path = "/other"
+				b.delivered("e4").step(events.StepDelivered, "t2", "to 1 socket", map[string]any{"action": 0}, "e5")
+			}),
+			got: plain(func(b *builder) {
+				b.push("e4", "x").push("e5", "y").matched("e5", "t2").broadcast("e5", "y").last().Frame.Path = "/other"
+				b.matched("e4", "t1").step(events.StepDelivered, "t2", "to 1 socket", map[string]any{"action": 0}, "e5").broadcast("e4", "x").delivered("e4")
+			}),
+		},
+		"calls for two sockets at one instant": {
+			want: plain(func(b *builder) { b.asked("c1").asked("c2").answered("c1").answered("c2") }),
+			got:  plain(func(b *builder) { b.asked("c2").asked("c1").answered("c2").answered("c1") }),
+		},
+		"a call with the id of another": {
+			want: plain(func(b *builder) { b.asked("c1").asked("c2").answered("c1").answered("c2") }),
+			got:  plain(func(b *builder) { b.asked("c1").asked("c2").answered("c1").answered("c1") }),
+			find: []string{"invoked @ function f….requestId: "},
 		},
 		"a frame later": {
 			want: plain(func(b *builder) { b.push("e4", "w").wait(time.Second).send("c1", "e4", "a") }),

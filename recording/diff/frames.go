@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -209,11 +210,26 @@ func (f *function) answer(kind Kind, w, g *item, text string) *Difference {
 	return d
 }
 
-// left pairs calls of the same events with other inputs; the rest is missing, or more than there were.
+// left pairs calls that differ in ids alone, then calls of the same events with other inputs; the rest is missing, or more than there were.
 func (f *function) left(b *bag, want, got []*item) {
-	used := map[*item]bool{}
+	used, alike := map[*item]bool{}, map[uint64][]*item{}
+	for _, w := range want {
+		alike[w.strong()] = append(alike[w.strong()], w)
+	}
 	for _, g := range got {
-		if b.c.wasSeen(b.salt, g) {
+		if all := alike[g.strong()]; len(all) > 0 {
+			w, _ := f.c.counterpart(g, all)
+			if w == nil {
+				w = all[0]
+			}
+			alike[g.strong()] = slices.DeleteFunc(all, func(it *item) bool { return it == w })
+			used[w], used[g] = true, true
+			f.c.seen(b.salt, g)
+			f.same(b, w, g)
+		}
+	}
+	for _, g := range got {
+		if used[g] || b.c.wasSeen(b.salt, g) {
 			continue
 		}
 		for _, w := range want {
