@@ -37,8 +37,9 @@ func newExplain(env environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain {EVENT-ID | --last | --dry FILE}",
 		Short: "Say why an event fired triggers and rules, and why not",
-		Long: `Say of an event, for every trigger and rule, whether it fired; of those that did not the first predicate that said no, with what was
-wanted, what was got, and what was nearly right; of those that did what became of the batch and of each delivery.
+		Long: `Say how an event's story ended: delivered and at which attempt, lost or given up and why, or still waiting and until when. Then,
+for every trigger and rule, whether it fired; of those that did not the first predicate that said no, with what was wanted, what was got,
+and what was nearly right; of those that did what became of the batch and of each delivery.
 
 With --file the event is looked up in a recording, with nothing running. With --dry nothing is looked up: the triggers of --trigger and
 the rules of --template are asked about each event of FILE (a recording, or events of either cloud as logs, queues and functions have

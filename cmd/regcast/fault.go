@@ -132,22 +132,22 @@ func newFaultAdd(env environment) *cobra.Command {
 		switch f.Action {
 		case emulator.FaultDelay, emulator.FaultLateDisconnect, emulator.FaultReorder:
 			if value != "" && delay != "" {
-				return usageError("add: got the time %s and --delay %s, want one of them", value, delay)
+				return usageError("fault add: got the time %s and --delay %s, want one of them", value, delay)
 			}
 			delay = value + delay
 		default:
 			if err := json.Unmarshal(fmt.Appendf(nil, "%q", value), &f.Code); err != nil {
-				return usageError("add: %q: %w", value, err)
+				return usageError("fault add: %q: %w", value, err)
 			}
 		}
 		if delay != "" {
 			var err error
 			if f.Delay, err = time.ParseDuration(delay); err != nil {
-				return usageError("add: delay: got %q, want a time as 500ms or 2s", delay)
+				return usageError("fault add: delay: got %q, want a time as 500ms or 2s", delay)
 			}
 		}
 		if err := f.Check(); err != nil {
-			return usageError("add: %w", err)
+			return usageError("fault add: %w", err)
 		}
 		regcast, err := find()
 		if err != nil {
@@ -164,7 +164,7 @@ func newFaultAdd(env environment) *cobra.Command {
 		defer res.Body.Close()
 		var told struct{ Faults []emulator.Fault }
 		if err := json.NewDecoder(res.Body).Decode(&told); err != nil || len(told.Faults) != 1 {
-			return errors.Join(errors.New("add: the answer has no fault"), err)
+			return errors.Join(errors.New("fault add: the answer has no fault"), err)
 		}
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), told.Faults[0].ID)
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/regcast/regcast/emulator"
 	"github.com/regcast/regcast/recording"
 	"github.com/regcast/regcast/recording/diff"
+	"github.com/regcast/regcast/recording/explain"
 	"github.com/regcast/regcast/recording/report"
 )
 
@@ -29,7 +30,7 @@ type reportFlags struct {
 func newReport(env environment) *cobra.Command {
 	var f reportFlags
 	c := &cobra.Command{
-		Use:   "report FILE",
+		Use:   "report {FILE | --diff WANT GOT}",
 		Short: "Make one HTML page of a recording, or of two compared",
 		Long: `Make one HTML page of a recording: what was lost and what failed, a timeline, the walk of every event, invocations with their logs,
 frames, sockets, and the configuration. With --diff, of what a user would notice between two recordings.
@@ -78,6 +79,11 @@ func (f *reportFlags) page(args []string, env environment) error {
 		return err
 	}
 	defer closeRun()
+	for _, id := range f.only {
+		if _, err := explain.Find(run, id); errors.Is(err, explain.ErrNoEvent) { // it may have come before the recording began
+			fmt.Fprintf(env.stderr, "regcast: --filter: %v\n", err)
+		}
+	}
 	o := report.Options{Name: filepath.Base(args[0]), Note: f.note, Events: f.events, Only: f.only}
 	if args[0] == "-" {
 		o.Name = ""
