@@ -146,6 +146,7 @@ type nowhere struct{ header http.Header }
 func (n nowhere) Header() http.Header         { return n.header }
 func (n nowhere) Write(p []byte) (int, error) { return len(p), nil }
 func (n nowhere) WriteHeader(int)             {}
+func (n nowhere) Flush()                      {} // without which gRPC does nothing
 
 func say(w http.ResponseWriter, status int, mediaType string, body any) {
 	var data []byte
