@@ -162,6 +162,17 @@ paths:
 		is.Equal(framesOf(t, got), want)
 		is.Equal(framesOf(t, rerunOf(t, got, nil, nil)), want) // what a rerun gives is a recording, too
 	}
+
+	// Where something else is run in the place of what the recording has, triggers and gateways of then are not beside it.
+	r, err := recording.NewReader(bytes.NewReader(whole))
+	is.NoErr(err)
+	var own *emulator.Emulator
+	_, err = rerun.Run(t.Context(), r, emulator.Config{InMemory: true}, rerun.Options{Instead: true, Notice: func(string) {},
+		Started: func(em *emulator.Emulator) error { own = em; return nil }})
+	is.NoErr(err)
+	is.Equal(len(own.Triggers()), 1)
+	is.Equal(len(own.Gateways()), 1)
+	is.Equal(len(own.Header().Configuration.Kept), 2) // but the account, and what it may
 }
 
 // counter is a function that counts in a table that a client has made, and says to whom wrote how often that was.
@@ -298,6 +309,10 @@ func TestARerunHasFaultsOfClients(t *testing.T) {
 		t.Errorf("%d frames prove nothing:\n%s", n, strings.Join(want, "\n"))
 	}
 	is.Equal(framesOf(t, rerunOf(t, whole, nil, nil)), want)
+	is.Equal(framesOf(t, rerunOf(t, whole, nil, func(em *emulator.Emulator) { // has one that is called as one of then
+		_, err := em.AddFault(emulator.Fault{ID: "f2", Step: emulator.FaultRegistry, Action: emulator.FaultDrop})
+		is.NoErr(err)
+	})), want)
 
 	faults := header(t, export(t, h.Emulator, middle)).Faults
 	is.Equal(len(faults), 4)

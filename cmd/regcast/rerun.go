@@ -118,7 +118,7 @@ func replayFresh(ctx context.Context, file string, f replayFlags, env environmen
 	}
 	lines, found := counted(chosen)
 	summary, err := rerun.Run(ctx, chosenRun{run.header, lines}, cfg, rerun.Options{
-		Out: out, Header: header, Secrets: secrets, Speed: speed, Progress: shown.show,
+		Out: out, Header: header, Secrets: secrets, Instead: f.rerun.configured(), Speed: speed, Progress: shown.show,
 		Notice: func(s string) {
 			shown.clear()
 			fmt.Fprintln(env.stderr, "regcast: "+s)

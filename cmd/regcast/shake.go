@@ -105,6 +105,7 @@ func shakeFile(ctx context.Context, file, output string, force, asJSON bool, o s
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	o.Instead = f.configured()
 	shown := newProgress(env, asJSON, run.first, run.last)
 	if shown.out != nil {
 		o.Progress = func(p shake.Progress) {

@@ -86,7 +86,7 @@ func Golden(t testing.TB, file string, options ...GoldenOptions) {
 	complete(&run)
 	var today bytes.Buffer
 	if _, err := rerun.Run(context.Background(), want, run, rerun.Options{
-		Out: &today, Header: o.Header, Secrets: o.Secrets, Dial: dial(run.Listener), Notice: func(s string) { t.Logf("emulatortest: golden: %s", s) },
+		Out: &today, Header: o.Header, Secrets: o.Secrets, Instead: o.Config != nil, Dial: dial(run.Listener), Notice: func(s string) { t.Logf("emulatortest: golden: %s", s) },
 	}); err != nil {
 		t.Fatalf("emulatortest: golden: %s: %v", file, err)
 	}

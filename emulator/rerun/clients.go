@@ -23,6 +23,7 @@ type clients struct {
 	news     *news
 	http     *http.Client
 	open     map[string]*client // by the recording's name
+	faults   map[string]string  // of clients of then, by their ids then
 	refused  map[string]bool
 	reading  sync.WaitGroup
 }
@@ -42,7 +43,7 @@ func newClients(em *emulator.Emulator, o Options) (*clients, error) {
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return o.Dial(ctx) }
 	}
 	return &clients{
-		emulator: em, options: o, secrets: newSecrets(o.Secrets), news: n, open: map[string]*client{}, refused: map[string]bool{}, http: &http.Client{Transport: transport},
+		emulator: em, options: o, secrets: newSecrets(o.Secrets), news: n, open: map[string]*client{}, faults: map[string]string{}, refused: map[string]bool{}, http: &http.Client{Transport: transport},
 	}, nil
 }
 

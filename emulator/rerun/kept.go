@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/regcast/regcast/emulator"
@@ -12,16 +13,43 @@ import (
 
 // keep makes, changes or deletes by its API what a client did then.
 func (c *clients) keep(ctx context.Context, k recording.Kept) {
-	var f emulator.Fault
-	if strings.HasPrefix(k.Name, "fault.") && json.Unmarshal(k.Value, &f) == nil {
-		if to := c.open[f.Connection]; to != nil { // this house calls it otherwise
-			f.Connection = to.id
-			if data, err := f.MarshalJSON(); err == nil {
-				k.Value = data
-			}
+	if id, ok := strings.CutPrefix(k.Name, "fault."); ok {
+		if k, ok = c.fault(id, k); !ok {
+			return
 		}
+	}
+	if c.options.Instead && (strings.HasPrefix(k.Name, "resource.trigger.") || strings.HasPrefix(k.Name, "resource.api-gateway.")) {
+		return
 	}
 	if err := c.emulator.Keep(ctx, k); err != nil {
 		c.options.Notice(fmt.Sprintf("what a client made is left out: %v", err))
 	}
+}
+
+// fault is a fault as this house has it: it calls connections otherwise, and may have another of that id. False: it does not concern it.
+func (c *clients) fault(id string, k recording.Kept) (recording.Kept, bool) {
+	if k.Value == nil {
+		called, ours := c.faults[id]
+		if ours {
+			k.Name = "fault." + called
+			delete(c.faults, id)
+		}
+		return k, ours || !c.options.Instead
+	}
+	var f emulator.Fault
+	if json.Unmarshal(k.Value, &f) != nil {
+		return k, true
+	}
+	if to := c.open[f.Connection]; to != nil {
+		f.Connection = to.id
+		if data, err := f.MarshalJSON(); err == nil {
+			k.Value = data
+		}
+	}
+	called := id
+	for slices.ContainsFunc(c.emulator.Faults(), func(there emulator.FaultInfo) bool { return there.ID == called }) {
+		called += "-then"
+	}
+	c.faults[id], k.Name = called, "fault."+called
+	return k, true
 }

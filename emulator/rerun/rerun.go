@@ -33,6 +33,9 @@ type Options struct {
 	Secrets map[string]string
 	// Speed is how many recorded seconds pass in a second of the machine, for somebody who looks on. 0: as fast as it goes.
 	Speed float64
+	// Instead says that the configuration is not the recording's but one in its place: what it says of triggers and gateways holds, and those
+	// that clients made then are not made.
+	Instead bool
 	// Dial opens connections to cfg.Listener, if that is not one of the network. Nil: TCP.
 	Dial func(context.Context) (net.Conn, error)
 	// Progress hears of each record.

@@ -64,7 +64,7 @@ func (s *search) play(ctx context.Context, of *source, sch schedule, observe boo
 	limit, cancel := context.WithTimeoutCause(ctx, s.options.Limit, errSlow)
 	defer cancel()
 	_, err := rerun.Run(limit, of, cfg, rerun.Options{
-		Out: &file, Linger: s.options.Linger, Header: s.options.Header, Secrets: s.options.Secrets,
+		Out: &file, Linger: s.options.Linger, Header: s.options.Header, Secrets: s.options.Secrets, Instead: s.options.Instead,
 		Notice: func(string) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -70,6 +70,8 @@ type Options struct {
 	// Header and Secrets give sockets what was scrubbed, as rerun.Options does.
 	Header  map[string][]string
 	Secrets map[string]string
+	// Instead says that the configuration takes the place of the recording's, as rerun.Options has it.
+	Instead bool
 	// Whole leaves the recording of the failure as long as it is.
 	Whole bool
 	// Progress hears how far the search is.
