@@ -69,7 +69,7 @@ func TestClockOverTheAPI(t *testing.T) {
 		`{"to":"noon"}`:                 `to: got \"noon\", want a time such as`,
 		`{"to":"2029-12-31T00:00:00Z"}`: "a clock never goes back",
 		`{"freeze":false}`:              "freeze: got false, want true",
-		`{"speed":0}`:                   "a speed is from 0.001 to 1e+06",
+		`{"speed":0}`:                   "a speed is from 0.001 to 1000000",
 		`{"speed":"60x"}`:               "cannot unmarshal string",
 		`{"backwards":true}`:            `unknown field \"backwards\"`,
 	} {

@@ -62,6 +62,9 @@ Exit codes of shake: 0 nothing found · 1 found · 2 wrong usage, or no run to c
 	flags.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	clients.add(flags, "")
 	f.addUp(c)
+	for _, name := range []string{"data", "record"} { // refused below, with the reason
+		flags.Lookup(name).Hidden = true
+	}
 	groupFlags(c, shakeGroups())
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if o.Budget <= 0 || o.Linger < 0 {

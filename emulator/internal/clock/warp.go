@@ -18,7 +18,7 @@ const (
 // Errors of those who move a Warp.
 var (
 	ErrPast  = errors.New("a clock never goes back")
-	ErrSpeed = fmt.Errorf("a speed is from %g to %g", MinSpeed, MaxSpeed)
+	ErrSpeed = fmt.Errorf("a speed is from %g to %.0f", MinSpeed, MaxSpeed)
 	ErrFar   = errors.New("the time is after the year 9999")
 )
 
