@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ import (
 //	push IMAGE [TAG…]   push a new image to the registry, and the same under more tags
 //	listen NAME URL     run `regcast listen` until the script ends, once it is connected; $NAME is the connection's id
 //	frame NAME          print the next message that it gets
-//	container NAME      be a container that says hello, at $NAME
+//	container NAME [N…] be a container that says hello, at $NAME; its first answers have the statuses N
 //	request             print the next request that it gets
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -152,8 +153,19 @@ func (u *user) frame(ts *testscript.TestScript, args []string) {
 }
 
 func (u *user) container(ts *testscript.TestScript, args []string) {
+	first := make(chan string, len(args)) // what the first requests are answered
+	for _, status := range args[1:] {
+		first <- status
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
+		select {
+		case text := <-first:
+			status, err := strconv.Atoi(text)
+			ts.Check(err)
+			w.WriteHeader(status)
+		default:
+		}
 		if err == nil {
 			_, err = io.WriteString(w, "hello")
 		}
