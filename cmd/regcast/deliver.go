@@ -190,7 +190,7 @@ func deliver(ctx context.Context, file string, f replayFlags, env environment) (
 	case err != nil:
 		return err
 	case d.Failed > 0:
-		return exitError{exitFailed, fmt.Errorf("replay: %d of %d payloads failed", d.Failed, d.Payloads)}
+		return exitError{exitFailed, fmt.Errorf("replay: %d of %s failed", d.Failed, plural(d.Payloads, "payload"))}
 	case d.Payloads == 0 && p.as == asRecorded:
 		return fmt.Errorf("replay: nothing to send: the recording has no invocation of %s; it has those of: %s",
 			p.function, cmp.Or(strings.Join(p.functions, ", "), "no function"))

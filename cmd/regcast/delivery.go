@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -166,22 +167,27 @@ func quantiles(took []time.Duration) (p50, p99 time.Duration) {
 func (d *delivery) left(p *packer, run *recordedRun, filtered int) {
 	for _, l := range []struct {
 		n    int
+		noun string
 		what string
 	}{
-		{filtered, "by --filter"},
-		{p.mute, "that the target's cloud has no event for"},
-		{p.unbatched, "events that are in no batch of trigger " + p.trigger + " (--batch N sends all)"},
-		{p.cut, "inputs that are not recorded whole"},
-		{run.skipped(), "that cannot be read (regcast inspect tells why)"},
+		{filtered, "", "by --filter"},
+		{p.mute, "", "that the target's cloud has no event for"},
+		{p.unbatched, "event", "in no batch of trigger " + p.trigger + " (--batch N sends all)"},
+		{p.cut, "input", "not recorded whole"},
+		{run.skipped(), "", "that cannot be read (regcast inspect tells why)"},
 	} {
 		if l.n > 0 {
-			d.Left = append(d.Left, fmt.Sprintf("%d %s", l.n, l.what))
+			n := strconv.Itoa(l.n)
+			if l.noun != "" {
+				n = plural(l.n, l.noun)
+			}
+			d.Left = append(d.Left, n+" "+l.what)
 		}
 	}
 }
 
 func (d *delivery) print(w io.Writer) {
-	fmt.Fprintf(w, "sent %d payloads with %d events to %s in %s", d.Payloads, d.Events, d.to.name, d.Duration.Round(time.Millisecond))
+	fmt.Fprintf(w, "sent %s with %s to %s in %s", plural(d.Payloads, "payload"), plural(d.Events, "event"), d.to.name, d.Duration.Round(time.Millisecond))
 	var answers []string
 	for _, status := range slices.Sorted(maps.Keys(d.Answers)) {
 		answers = append(answers, fmt.Sprintf("%d × %s", d.Answers[status], status))
@@ -190,7 +196,7 @@ func (d *delivery) print(w io.Writer) {
 		fmt.Fprintf(w, ": %s; half within %s, 99 %% within %s", strings.Join(answers, ", "), d.P50.Round(10*time.Microsecond), d.P99.Round(10*time.Microsecond))
 	}
 	if d.Retries > 0 {
-		fmt.Fprintf(w, "; %d retries", d.Retries)
+		fmt.Fprintf(w, "; %s", strings.Replace(plural(d.Retries, "retry"), "rys", "ries", 1))
 	}
 	fmt.Fprintln(w)
 	if len(d.Left) > 0 {

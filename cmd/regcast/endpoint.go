@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -208,7 +207,7 @@ func (e *endpoint) send(ctx context.Context, data []byte) answered {
 		}
 		if json.Unmarshal(body, &told) == nil && len(told.Failures) > 0 {
 			a.status += " with failed messages"
-			a.text = fmt.Sprintf("%d messages of the batch failed", len(told.Failures))
+			a.text = plural(len(told.Failures), "message") + " of the batch failed"
 		}
 	}
 	return a

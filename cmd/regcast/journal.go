@@ -109,7 +109,7 @@ func newsLine(line recording.Line) string {
 			what = "deleted"
 		}
 	case line.End != nil:
-		room, what, text = "recording", "end", fmt.Sprintf("%d lines", line.End.Lines)
+		room, what, text = "recording", "end", plural(int(line.End.Lines), "line")
 	}
 	return fmt.Sprintf("%s  %-9s  %-9s  %s", clockTime(line.At), room, what, text)
 }
@@ -124,8 +124,8 @@ func took(ms float64) time.Duration {
 }
 
 func invocationText(in recording.Invocation) string {
-	text := fmt.Sprintf("%s: %s in %v, %d bytes in, %d out, %d log lines", in.Function, in.ID, took(in.DurationMS), len(in.Input), len(in.Output),
-		len(in.Log)+in.LogCut)
+	text := fmt.Sprintf("%s: %s in %v, %s in, %d out, %s", in.Function, in.ID, took(in.DurationMS), plural(len(in.Input), "byte"), len(in.Output),
+		plural(len(in.Log)+in.LogCut, "log line"))
 	switch {
 	case in.Error == "Unhandled": // the output says why
 		text += ": failed: " + short(string(in.Output))
@@ -148,7 +148,7 @@ func frameText(f recording.Frame) (room, what, text string) {
 			who = fmt.Sprintf("%d connections", f.Sent)
 		}
 	}
-	data := fmt.Sprintf("%d bytes of binary", len(f.Data))
+	data := plural(len(f.Data), "byte") + " of binary"
 	if !f.Binary {
 		data = short(string(f.Data))
 	}

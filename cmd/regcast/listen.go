@@ -78,7 +78,7 @@ Ends with exit code 3 when --timeout passes before --count messages have come.`,
 			if l.count == 0 {
 				return nil // without a count, the timeout is how long to listen
 			}
-			return exitError{exitTimeout, fmt.Errorf("listen: got %d of %d messages in %s", l.got, l.count, timeout)}
+			return exitError{exitTimeout, fmt.Errorf("listen: got %d of %s in %s", l.got, plural(l.count, "message"), timeout)}
 		}
 		return err
 	}
@@ -242,7 +242,7 @@ func (l *listener) print(kind websocket.MessageType, data []byte) error {
 
 func (l *listener) printRaw(kind websocket.MessageType, data []byte) error {
 	if kind == websocket.MessageBinary {
-		_, err := fmt.Fprintf(l.out, "%s  binary, %d bytes  %x\n", clockTime(time.Now()), len(data), data)
+		_, err := fmt.Fprintf(l.out, "%s  binary, %s  %x\n", clockTime(time.Now()), plural(len(data), "byte"), data)
 		return err
 	}
 	if json.Valid(data) {

@@ -83,7 +83,7 @@ func (p *progress) line(width int) string {
 		}
 		fmt.Fprintf(&b, "%3.0f %%  ", done*100)
 	}
-	fmt.Fprintf(&b, "%d records, %d events", p.now.Records, p.now.Events)
+	fmt.Fprintf(&b, "%s, %s", plural(int(p.now.Records), "record"), plural(int(p.now.Events), "event"))
 	if p.now.Known > 0 {
 		fmt.Fprintf(&b, ", %d known", p.now.Known)
 	}

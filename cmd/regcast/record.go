@@ -82,7 +82,7 @@ func record(ctx context.Context, regcast client, file string, all, force bool, s
 	for line, err := range run.Lines() {
 		if err != nil {
 			if ctx.Err() == nil { // it has no end then, and says so
-				return errors.Join(fmt.Errorf("record: the emulator broke off; %s has the %d lines until then", file, lines), w.Close())
+				return errors.Join(fmt.Errorf("record: the emulator broke off; %s has what it said until then, %s", file, plural(int(lines), "line")), w.Close())
 			}
 			break
 		}
@@ -103,7 +103,7 @@ func record(ctx context.Context, regcast client, file string, all, force bool, s
 	if err := out.Close(); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %d lines\n", file, lines)
+	_, err = fmt.Fprintf(stdout, "%s: %s\n", file, plural(int(lines), "line"))
 	return err
 }
 
@@ -196,7 +196,7 @@ not at all; one that is there already stays, unless --force is given. A name tha
 		if err != nil {
 			return fmt.Errorf("journal export: %w", err)
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d bytes\n", file, n)
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", file, plural(int(n), "byte"))
 		return err
 	}
 	return c

@@ -112,7 +112,7 @@ func (s *selection) of(run *recordedRun, invocations bool) (lines, error) {
 // warn says what a person should know when all lines are read.
 func (s *selection) warn(w io.Writer) {
 	if s.failed > 0 {
-		fmt.Fprintf(w, "regcast: --filter: %d lines were left out because it failed; the first time: %v\n", s.failed, s.reason)
+		fmt.Fprintf(w, "regcast: --filter failed for %s, left out; the first time: %v\n", plural(int(s.failed), "line"), s.reason)
 	}
 	for i, a := range s.change {
 		if a.asked && !a.touched {

@@ -38,7 +38,7 @@ func (s *search) run(ctx context.Context, run Source) error {
 		return err
 	}
 	if skipped > 0 {
-		s.note("%d lines of the recording cannot be read and are left out", skipped)
+		s.note("left out, since it cannot be read: %s of the recording", plural(skipped, "line"))
 	}
 	if s.recorded, err = read(s.src.Lines(), nil); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (s *search) calm(ctx context.Context, of *source) (base outcome, sites []em
 		}
 	}
 	if unsteady > 0 && of == s.src {
-		s.note("%d messages come and go from run to run without any fault: they are judged by what always comes", unsteady)
+		s.note("without any fault %s may come or not, from run to run: what always comes is judged", plural(unsteady, "message"))
 	}
 	return base, base.sites, nil
 }

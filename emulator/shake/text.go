@@ -64,8 +64,8 @@ func (r Report) Text(to io.Writer, file string) error {
 		fmt.Fprintln(w)
 	}
 	if g := r.GivenUp; g != nil {
-		fmt.Fprintf(w, "allowed: in %d schedules an event is given up as configured, as when you %s: %s\n",
-			g.Schedules, strings.Join(g.Schedule, ", and "), orElse(g.Step, "it is yet to be tried again"))
+		fmt.Fprintf(w, "allowed: in %s an event is given up as configured, as when you %s: %s\n",
+			plural(g.Schedules, "schedule"), strings.Join(g.Schedule, ", and "), orElse(g.Step, "it is yet to be tried again"))
 	}
 	for _, u := range r.Unfinished {
 		fmt.Fprintf(w, "not judged: %s: %s\n", strings.Join(u.Schedule, ", and "), u.Why)
