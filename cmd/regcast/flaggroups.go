@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ func shakeGroups() []flagGroup {
 		{"The search", "budget pairs seed linger whole"},
 		{"Output", "output json force help"},
 		{"Clients", "client-header client-secret"},
-	}, upGroups("What is shaken: ")...)
+	}, slices.DeleteFunc(upGroups("What is shaken: "), func(g flagGroup) bool { return g.names == "data record" })...)
 }
 
 // groupFlags has the help of a command with many flags say them in groups. One that is in none comes last.

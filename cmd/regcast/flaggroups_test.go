@@ -23,7 +23,11 @@ func TestEveryFlagIsInOneGroup(t *testing.T) {
 			c, _, err := newRoot(env).Find([]string{name})
 			is.NoErr(err)
 			c.InitDefaultHelpFlag()
-			c.Flags().VisitAll(func(f *pflag.Flag) { want = append(want, f.Name) })
+			c.Flags().VisitAll(func(f *pflag.Flag) {
+				if !f.Hidden {
+					want = append(want, f.Name)
+				}
+			})
 			for _, g := range groups {
 				grouped = append(grouped, strings.Fields(g.names)...)
 				is.True(strings.Contains(help.String(), "\n"+strings.ToUpper(g.title[:1])+g.title[1:]+":\n"))
