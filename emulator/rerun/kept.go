@@ -18,12 +18,22 @@ func (c *clients) keep(ctx context.Context, k recording.Kept) {
 			return
 		}
 	}
-	if c.options.Instead && (strings.HasPrefix(k.Name, "resource.trigger.") || strings.HasPrefix(k.Name, "resource.api-gateway.")) {
+	if c.options.Instead && replaced(k) {
 		return
 	}
 	if err := c.emulator.Keep(ctx, k); err != nil {
 		c.options.Notice(fmt.Sprintf("what a client made is left out: %v", err))
 	}
+}
+
+// replaced says that a configuration in the recording's place says what is to be of it.
+func replaced(k recording.Kept) bool {
+	return strings.HasPrefix(k.Name, "resource.trigger.") || strings.HasPrefix(k.Name, "resource.api-gateway.")
+}
+
+// beside is what stays of what clients had made, under such a configuration.
+func beside(all []recording.Kept) []recording.Kept {
+	return slices.DeleteFunc(slices.Clone(all), replaced)
 }
 
 // fault is a fault as this house has it: it calls connections otherwise, and may have another of that id. False: it does not concern it.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"iter"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/regcast/regcast/emulator"
@@ -77,6 +78,9 @@ func Run(ctx context.Context, run Source, cfg emulator.Config, o Options) (s emu
 	}
 	if first.At.IsZero() {
 		return s, errors.New("rerun: the recording has no lines")
+	}
+	if o.Instead {
+		cfg.Kept = append(slices.Clip(cfg.Kept), beside(run.Header().Configuration.Kept)...)
 	}
 	cfg.Start, cfg.Frozen, cfg.Record = first.At, true, o.Out
 	var there []recording.Line
