@@ -62,16 +62,18 @@ func (c *comparison) still(missing int, names ...uint64) string {
 	}
 	s := c.sides[missing]
 	for _, name := range names {
-		for _, w := range s.waiting[name] {
-			text := "it has not come yet: at the end of this run it waits at " + w.who
-			if missing == 0 {
-				text = "then it had not come yet: at the end of that run it waited at " + w.who
-			}
-			if left := w.due.Sub(s.end); !w.due.IsZero() && left >= 0 {
-				text += fmt.Sprintf(", for %s more", short(left))
-			}
-			return text
+		if len(s.waiting[name]) == 0 {
+			continue
 		}
+		w := s.waiting[name][0]
+		text := "it has not come yet: at the end of this run it waits at " + w.who
+		if missing == 0 {
+			text = "then it had not come yet: at the end of that run it waited at " + w.who
+		}
+		if left := w.due.Sub(s.end); !w.due.IsZero() && left >= 0 {
+			text += fmt.Sprintf(", for %s more", short(left))
+		}
+		return text
 	}
 	return ""
 }
