@@ -12,6 +12,8 @@ import (
 
 	"github.com/regcast/regcast/emulator"
 	"github.com/regcast/regcast/emulator/emulatortest"
+	"github.com/regcast/regcast/events"
+	"github.com/regcast/regcast/recording"
 )
 
 // hangs is a function that never answers by itself, and says when it is called, in time of the house since its start.
@@ -146,5 +148,44 @@ func TestOneFunctionHangsBesideAnother(t *testing.T) {
 		is.Equal(slow, 3)
 		is.Equal(time.Since(began), 4*time.Second)
 		em.Flush()
+	})
+}
+
+// A virtual replay goes past a function that hangs as the clock does: its batches are those of a house where it answers, and each call of it
+// costs what it may take by the machine's clock once, then a second.
+func TestAVirtualReplayGoesPastWhatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		calls := make(chan time.Duration, 100)
+		var em *emulatortest.Emulator
+		cfg := emulator.Config{Frozen: true, Listener: emulatortest.NewNetwork(), Triggers: []emulator.File{retrying, trigger(100, "20s")}}
+		cfg.Functions = map[string]emulator.Function{"d4efails000000000000": hangs(&em, calls)}
+		em = emulatortest.Start(t, cfg)
+		ws := em.Dial("/ws")
+		at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+		lines := func(yield func(recording.Line, error) bool) {
+			for i, tag := range []string{"a", "b", "c"} {
+				at := at.Add(time.Duration(i) * 15 * time.Second)
+				change := events.Change{Kind: events.TagAttached, Repository: "app", Tag: tag, Digest: "sha256:" + strings.Repeat("a", 64), At: at}
+				if !yield(recording.Line{At: at, Record: &events.Record{Changes: []events.Change{change}}}, nil) {
+					return
+				}
+			}
+			yield(recording.Line{At: at.Add(5 * time.Minute), End: &recording.End{}}, nil)
+		}
+		read := make(chan bool)
+		go func() {
+			defer close(read)
+			ws.Expect("create-image-tag", "create-image-tag")
+			ws.Expect("create-image-tag")
+		}()
+		real := time.Now()
+		s, err := em.Replay(t.Context(), lines, emulator.ReplayOptions{Virtual: true})
+		is.NoErr(err)
+		is.Equal(s.Records, int64(3))
+		is.Equal(s.Span, 5*time.Minute)
+		is.Equal(len(calls), 9)                    // three batches, three tries each
+		is.Equal(time.Since(real), 11*time.Second) // 3 for the first call, 1 for each of the others
+		<-read
 	})
 }
