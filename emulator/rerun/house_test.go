@@ -48,7 +48,7 @@ func record(t *testing.T, cfg emulator.Config, run func(*emulatortest.Emulator))
 	}
 	served := make(chan error, 1)
 	go func() { served <- em.Serve(context.Background()) }()
-	run(emulatortest.Attach(t, em))
+	t.Run("recorded", func(t *testing.T) { run(emulatortest.Attach(t, em)) }) // its clients go with it: the house waits for those that stay
 	if err := errors.Join(em.Close(t.Context()), <-served); err != nil {
 		t.Fatal(err)
 	}
