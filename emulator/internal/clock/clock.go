@@ -39,6 +39,18 @@ type Movable interface {
 	// AdvanceBy and AdvanceTo move the clock on and fire what is due; see Warp.
 	AdvanceBy(ctx context.Context, d time.Duration, settle func(context.Context) error) error
 	AdvanceTo(ctx context.Context, t time.Time, settle func(context.Context) error) error
+	// Moving tells whether somebody moves it on: then it stands still, and what is due now has had its tick or gets it in its turn.
+	Moving() bool
+}
+
+// Wakes tells whether who waits until due is about to wake. While a clock is moved on nobody is: who has had a tick is waited for by
+// Handled, and who has not gets it when the house is quiet, since of several that are due at once one comes after another.
+func Wakes(c Clock, due time.Time) bool {
+	if due.After(c.Now()) {
+		return false
+	}
+	m, ok := c.(Movable)
+	return !ok || !m.Moving()
 }
 
 // Real is the machine's clock.

@@ -30,6 +30,9 @@ func (m *Manual) State() State { return m.w.State() }
 // Handled returns when every tick has been dealt with; see Warp.
 func (m *Manual) Handled(ctx context.Context) error { return m.w.Handled(ctx) }
 
+// Moving tells whether somebody moves the clock on.
+func (m *Manual) Moving() bool { return m.w.Moving() }
+
 // Fired counts the ticks until now.
 func (m *Manual) Fired() uint64 { return m.w.Fired() }
 

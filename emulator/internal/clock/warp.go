@@ -148,6 +148,13 @@ func (w *Warp) Fired() uint64 {
 	return w.fired
 }
 
+// Moving tells whether somebody moves the clock on.
+func (w *Warp) Moving() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.moving
+}
+
 // Handled returns when every tick has been dealt with.
 func (w *Warp) Handled(ctx context.Context) error {
 	w.mu.Lock()

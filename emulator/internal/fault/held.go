@@ -271,9 +271,5 @@ func (r *Room) quiet() bool {
 	if r.running > 0 {
 		return false
 	}
-	if _, ok := r.clock.(*clock.Warp); ok {
-		return true // its Handled tells of timers that have fired; of several at one instant the others fire when all is quiet
-	}
-	now := r.clock.Now()
-	return !slices.ContainsFunc(r.held, func(x *held) bool { return !x.due.IsZero() && !x.due.After(now) })
+	return !slices.ContainsFunc(r.held, func(x *held) bool { return !x.due.IsZero() && clock.Wakes(r.clock, x.due) })
 }

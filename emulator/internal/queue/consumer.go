@@ -86,8 +86,8 @@ func (c *consumer) stop() {
 }
 
 // busy needs the lock.
-func (c *consumer) busy(now time.Time) bool {
-	return c.running > 0 || c.line.ready.Len() > 0 || c.open > 0 && !c.due.After(now)
+func (c *consumer) busy() bool {
+	return c.running > 0 || c.line.ready.Len() > 0 || c.open > 0 && clock.Wakes(c.queues.clock, c.due)
 }
 
 // gather makes batches as long as handlers are free.

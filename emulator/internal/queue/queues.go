@@ -274,9 +274,8 @@ func (q *Queues) quiet() bool {
 	if len(q.corpses) > 0 {
 		return false
 	}
-	now := q.clock.Now()
 	for c := range q.consumers {
-		if c.busy(now) {
+		if c.busy() {
 			return false
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/regcast/regcast/emulator/internal/clock"
 )
 
 // Run reads records and gives them to the triggers until ctx or the engine ends, which is no error, or Next fails.
@@ -101,9 +103,8 @@ func (e *Engine) quiet(upTo uint64) bool {
 	if e.read < upTo || e.busy > 0 {
 		return false
 	}
-	now := e.clock.Now()
 	for _, due := range e.resting {
-		if !due.After(now) {
+		if clock.Wakes(e.clock, due) {
 			return false
 		}
 	}
