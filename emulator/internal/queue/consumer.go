@@ -85,9 +85,9 @@ func (c *consumer) stop() {
 	delete(c.queues.consumers, c)
 }
 
-// busy needs the lock.
+// busy needs the lock. A batch that is being gathered is not due at any time.
 func (c *consumer) busy() bool {
-	return c.running > 0 || c.line.ready.Len() > 0 || c.open > 0 && clock.Wakes(c.queues.clock, c.due)
+	return c.running > 0 || c.line.ready.Len() > 0 || c.open > 0 && (c.due.IsZero() || clock.Wakes(c.queues.clock, c.due))
 }
 
 // gather makes batches as long as handlers are free.
