@@ -95,8 +95,9 @@ func (h *house) next(ctx context.Context) (uint64, events.Record, error) {
 // emit puts one record on the tape and returns its position.
 func (h *house) emit(es ...events.Event) uint64 {
 	h.last++
+	seq := h.last // what comes of the record may emit others
 	h.tape <- events.Record{Events: es}
-	return h.last
+	return seq
 }
 
 func (h *house) set(t trigger.Trigger) {
