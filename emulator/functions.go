@@ -24,6 +24,7 @@ import (
 	"github.com/regcast/regcast/emulator/internal/template"
 	"github.com/regcast/regcast/emulator/internal/trigger"
 	"github.com/regcast/regcast/events"
+	"github.com/regcast/regcast/recording"
 )
 
 // The functions' side of the house: what runs them, what they call, and what stands between them and the world.
@@ -112,7 +113,7 @@ func (e *Emulator) buildFunctions(cfg Config) (err error) {
 		return err
 	}
 	e.tables = dynamodb.New(dynamodb.Options{Clock: e.clock, LazyTTL: cfg.LazyTTL, Region: region, Account: account,
-		Changed: func(name string, was, now []byte) { e.noteKept(keptTable+name, was, now) }})
+		Changed: func(name string, was, now []byte) { e.noteKept(recording.KeptTable+name, was, now) }})
 	e.sqs = &aws.SQS{Account: account, Region: region, Queues: e.queues}
 	// The folder is ours alone, as the journal's lock has shown: what is there was left by a process that was killed.
 	if err = errors.Join(os.RemoveAll(e.folder.functions()), os.MkdirAll(e.folder.functions(), 0o755)); err != nil {

@@ -115,7 +115,7 @@ func TestOneFunctionHangsBesideAnother(t *testing.T) {
 		cfg.Functions = map[string]emulator.Function{
 			"hangs": hangs(&em, calls),
 			"d4efails000000000000": function(func(context.Context, []byte) ([]byte, error) {
-				time.Sleep(2 * time.Second)
+				<-time.After(2 * time.Second) // of the bubble: it only takes its time
 				slow++
 				return nil, errors.New("no")
 			}),

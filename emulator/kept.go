@@ -17,20 +17,12 @@ import (
 
 // What clients make by an API and that stays is on record: a rerun begins with what there was, and makes the rest when they did.
 
-// What the names of things begin with. Resources of Yandex Cloud have their own names.
-const (
-	keptTable   = "table."
-	keptFault   = "fault."
-	keptTrigger = "resource.trigger."
-	keptGateway = "resource.api-gateway."
-)
-
 // Keep does what a client did in another emulator, as its recording tells: it makes or changes a resource of Yandex Cloud, a table or a
 // fault, or deletes it. The error says what it is and what is wrong with it.
 func (e *Emulator) Keep(ctx context.Context, k recording.Kept) error {
 	var err error
-	table, isTable := strings.CutPrefix(k.Name, keptTable)
-	id, isFault := strings.CutPrefix(k.Name, keptFault)
+	table, isTable := strings.CutPrefix(k.Name, recording.KeptTable)
+	id, isFault := strings.CutPrefix(k.Name, recording.KeptFault)
 	switch {
 	case k.Value == nil && k.Omitted > 0:
 		err = fmt.Errorf("its %d bytes were too many for the recording", k.Omitted)
@@ -80,12 +72,12 @@ func (e *Emulator) noteKept(name string, was, now []byte) {
 func (e *Emulator) keptInForce() []recording.Kept {
 	all := e.control.Kept()
 	for name, data := range e.tables.Kept() {
-		all[keptTable+name] = data
+		all[recording.KeptTable+name] = data
 	}
 	var out []recording.Kept
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		var gone struct{ Deleted bool } // a default that is not to be there: that stands in no file
-		if !strings.HasPrefix(name, keptTrigger) || json.Unmarshal(all[name], &gone) == nil && gone.Deleted {
+		if !strings.HasPrefix(name, recording.KeptTrigger) || json.Unmarshal(all[name], &gone) == nil && gone.Deleted {
 			out = append(out, recording.Kept{Name: name, Value: all[name]})
 		}
 	}
@@ -112,9 +104,9 @@ func (e *Emulator) faultsInForce(left bool) []json.RawMessage {
 
 func (e *Emulator) faultChanged(f Fault, there bool) {
 	if there {
-		e.noteKept(keptFault+f.ID, nil, e.sayFault(f))
+		e.noteKept(recording.KeptFault+f.ID, nil, e.sayFault(f))
 	} else {
-		e.noteKept(keptFault+f.ID, e.sayFault(f), nil)
+		e.noteKept(recording.KeptFault+f.ID, e.sayFault(f), nil)
 	}
 }
 
@@ -146,7 +138,7 @@ func (e *Emulator) rewind(ctx context.Context, c *recording.Configuration, from 
 
 // takeBack has a thing be as it was; nil: it was not there. What c has is replaced, not changed.
 func takeBack(c *recording.Configuration, name string, was json.RawMessage) {
-	if id, ok := strings.CutPrefix(name, keptFault); ok {
+	if id, ok := strings.CutPrefix(name, recording.KeptFault); ok {
 		c.Faults = slices.DeleteFunc(slices.Clone(c.Faults), func(data json.RawMessage) bool {
 			var f Fault
 			return json.Unmarshal(data, &f) == nil && f.ID == id
@@ -156,10 +148,10 @@ func takeBack(c *recording.Configuration, name string, was json.RawMessage) {
 		}
 		return
 	}
-	if id, ok := strings.CutPrefix(name, keptTrigger); ok {
+	if id, ok := strings.CutPrefix(name, recording.KeptTrigger); ok {
 		c.Triggers = slices.DeleteFunc(slices.Clone(c.Triggers), func(f recording.File) bool { return f.Name == recording.Made+id })
 	}
-	if id, ok := strings.CutPrefix(name, keptGateway); ok {
+	if id, ok := strings.CutPrefix(name, recording.KeptGateway); ok {
 		c.Gateways = slices.DeleteFunc(slices.Clone(c.Gateways), func(g recording.Gateway) bool {
 			return g.ID == id && strings.HasPrefix(g.Name, recording.Made)
 		})

@@ -127,6 +127,14 @@ type Kept struct {
 	Omitted int `json:"omitted,omitempty"`
 }
 
+// What the names of kept things begin with, where that matters to somebody; their ids follow.
+const (
+	KeptTable   = "table."
+	KeptFault   = "fault."
+	KeptTrigger = "resource.trigger."
+	KeptGateway = "resource.api-gateway."
+)
+
 // End is the last line of a recording that was ended, not broken off.
 type End struct {
 	Lines int64 `json:"lines"` // before this one, without the header

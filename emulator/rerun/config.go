@@ -32,7 +32,7 @@ func Config(c recording.Configuration, read func(name string) ([]byte, error)) (
 	}
 	cfg.Kept = c.Kept
 	for _, g := range c.Gateways {
-		if slices.ContainsFunc(c.Kept, func(k recording.Kept) bool { return k.Name == "resource.api-gateway."+g.ID }) && strings.HasPrefix(g.Name, recording.Made) {
+		if slices.ContainsFunc(c.Kept, func(k recording.Kept) bool { return k.Name == recording.KeptGateway+g.ID }) && strings.HasPrefix(g.Name, recording.Made) {
 			continue // there it is with its variables
 		}
 		cfg.Gateways = append(cfg.Gateways, emulator.Gateway{ID: g.ID, File: emulator.File{Name: g.Name, Data: today(g.Name, g.Data)}})

@@ -13,7 +13,7 @@ import (
 
 // keep makes, changes or deletes by its API what a client did then.
 func (c *clients) keep(ctx context.Context, k recording.Kept) {
-	if id, ok := strings.CutPrefix(k.Name, "fault."); ok {
+	if id, ok := strings.CutPrefix(k.Name, recording.KeptFault); ok {
 		if k, ok = c.fault(id, k); !ok {
 			return
 		}
@@ -28,7 +28,7 @@ func (c *clients) keep(ctx context.Context, k recording.Kept) {
 
 // replaced says that a configuration in the recording's place says what is to be of it.
 func replaced(k recording.Kept) bool {
-	return strings.HasPrefix(k.Name, "resource.trigger.") || strings.HasPrefix(k.Name, "resource.api-gateway.")
+	return strings.HasPrefix(k.Name, recording.KeptTrigger) || strings.HasPrefix(k.Name, recording.KeptGateway)
 }
 
 // beside is what stays of what clients had made, under such a configuration.
@@ -41,7 +41,7 @@ func (c *clients) fault(id string, k recording.Kept) (recording.Kept, bool) {
 	if k.Value == nil {
 		called, ours := c.faults[id]
 		if ours {
-			k.Name = "fault." + called
+			k.Name = recording.KeptFault + called
 			delete(c.faults, id)
 		}
 		return k, ours || !c.options.Instead
@@ -60,6 +60,6 @@ func (c *clients) fault(id string, k recording.Kept) (recording.Kept, bool) {
 	for slices.ContainsFunc(c.emulator.Faults(), func(there emulator.FaultInfo) bool { return there.ID == called }) {
 		called += "-then"
 	}
-	c.faults[id], k.Name = called, "fault."+called
+	c.faults[id], k.Name = called, recording.KeptFault+called
 	return k, true
 }
